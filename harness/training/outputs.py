@@ -1,0 +1,61 @@
+"""What a forward gives and what an epoch leaves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """The outputs of one forward.
+
+    Attributes
+    ----------
+    logits
+        Shape (batch, classes), or (batch, classes, steps).
+    features
+        Outputs of the submodules that were asked for, by name.
+    step_mask
+        bool, shape (batch, steps): True on steps that hold signal; None where all do,
+        or where logits have no steps.
+    """
+
+    logits: Tensor
+    features: dict[str, Tensor] = field(default_factory=dict)
+    step_mask: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a forward-only scoring pass tells of each sample of a batch.
+
+    Attributes
+    ----------
+    logits
+        Shape (batch, classes), or (batch, classes, steps).
+    losses
+        Shape (batch,): what would be backpropagated, extra losses included.
+    true_class_probability
+        Shape (batch,): probability of the true class; for multi-label targets the
+        mean over classes of the probability given to the true value.
+    """
+
+    logits: Tensor
+    losses: Tensor
+    true_class_probability: Tensor
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """One line of the history: an epoch, its validation and its cost so far."""
+
+    epoch: int
+    phase: str
+    loss: float | None
+    validation: dict[str, Any]
+    kept_share: float
+    learning_rate: float
+    row: dict[str, Any] = field(default_factory=dict)
