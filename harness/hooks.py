@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from harness.data.batch import Batch
-    from harness.suite import Cell
+    from harness.cell import Cell
     from harness.training.outputs import EpochReport, Outputs
     from harness.training.run import Run
 

@@ -218,12 +218,44 @@ class Budget(Parameters):
         return [{"use": a} if isinstance(a, str) else a for a in augment]
 
 
+class Dropping(Parameters):
+    """How the core treats a batch of which a strategy keeps only some samples.
+
+    A strategy that implements `select_samples` may inherit its `Params` from this.
+    """
+
+    min_keep: int = Field(
+        0, ge=0, description="samples kept of each batch at least, hardest first"
+    )
+    pack: bool = Field(
+        False, description="collect kept samples into full batches before each step"
+    )
+    batchnorm: Literal["kept", "full", "both"] = Field(
+        "kept",
+        description="whose statistics BatchNorm's running averages follow: the kept "
+        "samples', the full batch's (from a scoring pass in train mode), or both",
+    )
+    reestimate_batchnorm: bool = Field(
+        False,
+        description="renew BatchNorm's statistics from the training records before "
+        "each validation (metered)",
+    )
+    average_over: Literal["kept", "batch"] = Field(
+        "kept", description="the loss is averaged over the kept samples, or the batch"
+    )
+
+
 class Execution(Parameters):
     """How cells are run; never part of a cell's identity."""
 
     processes: Literal[1] = Field(1, description="processes of one cell")
     time_limit_minutes: float | None = Field(None, gt=0, description="for each cell")
-    checkpoint_seconds: float = Field(10.0, ge=0, description="between checkpoints")
+    checkpoint_seconds: float = Field(
+        10.0, ge=0, description="least time between checkpoints after an epoch"
+    )
+    checkpoint_minutes: float | None = Field(
+        None, gt=0, description="least time between checkpoints inside an epoch"
+    )
     memory_budget_gib: float = Field(
         8.0, gt=0, description="data held in memory by a cell; more is streamed"
     )

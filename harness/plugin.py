@@ -25,7 +25,11 @@ class Parameters(BaseModel):
     """A closed set of typed, immutable parameters: an unknown key is an error."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
     )
 
 

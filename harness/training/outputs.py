@@ -41,11 +41,15 @@ class Scores:
     true_class_probability
         Shape (batch,): probability of the true class; for multi-label targets the
         mean over classes of the probability given to the true value.
+    correct
+        bool, shape (batch,): the most probable class is the true one; for multi-label
+        targets, every class is on the true side of one half.
     """
 
     logits: Tensor
     losses: Tensor
     true_class_probability: Tensor
+    correct: Tensor
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,51 @@
+"""A plugin's parameters, validated by the plugin's own model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from harness.catalog.asking import ask
+from harness.catalog.declaration import Declaration
+from harness.cell import PluginChoice
+from harness.errors import ConfigError
+from harness.validation import explain
+
+
+def resolve_parameters(
+    declaration: Declaration, params: Mapping[str, Any], where: str
+) -> PluginChoice:
+    """The plugin with all parameters resolved.
+
+    A plugin that imports torch is asked in a process of its own, once for each set
+    of parameters, so that planning never imports torch.
+
+    Raises
+    ------
+    ConfigError
+        With every mistake in the parameters.
+    """
+    answer = _answer(declaration, dict(params))
+    if "errors" in answer:
+        raise ConfigError(explain(answer["errors"], declaration.schema, where))
+    if "cause" in answer:
+        raise ConfigError(f"{where}: {answer['cause']}")
+    return PluginChoice(
+        name=declaration.name,
+        version=declaration.version,
+        class_name=declaration.class_name,
+        locator=declaration.locator,
+        source_hash=declaration.source_hash,
+        params=answer["params"],
+        changed=answer["changed"],
+    )
+
+
+def _answer(declaration: Declaration, params: dict[str, Any]) -> dict[str, Any]:
+    locator, class_name = declaration.locator, declaration.class_name
+    if declaration.light:
+        from harness.catalog.probe import resolve  # noqa: PLC0415 - only when planning
+
+        return resolve(locator, class_name, params)
+    request = {"locator": locator, "class_name": class_name, "params": params}
+    return ask([request])[0]

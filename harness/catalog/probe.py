@@ -1,0 +1,203 @@
+"""Importing plugin files in a process of their own, to learn what they declare.
+
+`python -m harness.catalog.probe REPLY` reads requests (JSON lines) from standard
+input and appends one JSON line a request to the file REPLY. Each is answered in a
+child of its own: a plugin may print what it likes, exit, hang or crash without
+hurting the harness or another plugin, and what one imports isn't laid to the next.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import signal
+import sys
+import traceback
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pluggy
+from pydantic import ValidationError
+
+from harness.catalog.declaration import Kind
+from harness.catalog.loading import load_module, load_plugin_class
+from harness.errors import PluginError
+from harness.hooks import PROJECT, DiscoveryHooks, PlanHooks, TrainingHooks
+from harness.options import DataOptions
+from harness.plugin import Dataset, Model, Plugin, Strategy
+
+KIND_OF: dict[type[Plugin], Kind] = {
+    Dataset: "dataset",
+    Model: "model",
+    Strategy: "strategy",
+}
+TIMEOUT_SECONDS = 60
+HEAVY = ("torch", "pandas", "sklearn")
+ATTRIBUTES = {
+    "dataset": ("folder", "index_files", "synthetic", "source", "license", "citation"),
+    "model": (),
+    "strategy": ("uses_model",),
+}
+ENTRY_KEYS = {"use", "label", "grid", "budget"}
+
+
+def plugin_classes(module: ModuleType) -> list[type[Plugin]]:
+    """What a module offers: by its own discovery hook, or its public subclasses."""
+    manager = pluggy.PluginManager(PROJECT)
+    manager.add_hookspecs(DiscoveryHooks)
+    manager.register(module)
+    answers = manager.hook.harness_plugins()
+    if answers:
+        return [cls for answer in answers for cls in answer]
+    return [
+        cls
+        for name, cls in vars(module).items()
+        if not name.startswith("_")
+        and inspect.isclass(cls)
+        and cls.__module__ == module.__name__
+        and any(issubclass(cls, kind) for kind in KIND_OF)
+    ]
+
+
+def describe(locator: str) -> list[dict[str, Any]]:
+    """The declarations of one plugin file, as plain data.
+
+    Raises
+    ------
+    PluginError
+        If a class breaks the contract: no name, misspelt hook, reserved parameter.
+    """
+    module = load_module(locator)
+    light = not any(name in sys.modules for name in HEAVY)
+    classes = plugin_classes(module)
+    if not classes:
+        raise PluginError("it has no public subclass of Dataset, Model or Strategy")
+    return [{**_describe_class(cls), "light": light} for cls in classes]
+
+
+def _describe_class(cls: type[Plugin]) -> dict[str, Any]:
+    kind = next((k for base, k in KIND_OF.items() if issubclass(cls, base)), None)
+    if kind is None:
+        raise PluginError(f"{cls.__name__} is no Dataset, Model or Strategy")
+    name = getattr(cls, "name", None)
+    if not isinstance(name, str) or not name:
+        raise PluginError(f"{cls.__name__} has no `name`")
+    if any(c in name for c in "/\\. \t\n+") or name.startswith("-"):
+        raise PluginError(f"name {name!r} may hold no space, dot, slash or plus sign")
+    if not isinstance(cls.version, int):
+        raise PluginError(f"{cls.__name__}.version must be a whole number")
+    reserved = ENTRY_KEYS | (set(DataOptions.model_fields) if kind == "dataset" else set())
+    shadowed = sorted(reserved & set(cls.Params.model_fields))
+    if shadowed:
+        raise PluginError(f"{cls.__name__}.Params: {shadowed[0]!r} is a key of the suite")
+    docstring = inspect.cleandoc(cls.__doc__ or "")
+    return {
+        "kind": kind,
+        "name": name,
+        "version": cls.version,
+        "description": docstring.split("\n\n")[0].replace("\n", " "),
+        "docstring": docstring,
+        "reference": cls.reference,
+        "class_name": cls.__name__,
+        "schema": cls.Params.model_json_schema(),
+        "hooks": _hooks(cls) if kind == "strategy" else {},
+        "attributes": {a: _plain(getattr(cls, a)) for a in ATTRIBUTES[kind]},
+    }
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _hooks(cls: type[Plugin]) -> dict[str, bool]:
+    """The hooks that a strategy implements; a misspelt one is an error."""
+    manager = pluggy.PluginManager(PROJECT)
+    manager.add_hookspecs(PlanHooks)
+    manager.add_hookspecs(TrainingHooks)
+    instance = object.__new__(cls)
+    try:
+        manager.register(instance, name=cls.name)
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        raise PluginError(str(error).replace("\n", " ")) from None
+    return {
+        caller.name: bool(impl.wrapper or impl.hookwrapper)
+        for caller in manager.get_hookcallers(instance) or []
+        for impl in caller.get_hookimpls()
+    }
+
+
+def one_line(error: BaseException, locator: str) -> str:
+    """An import's failure in one line, with the plugin's own line number."""
+    path = locator.removeprefix("module:")
+    if isinstance(error, SyntaxError):
+        return f"SyntaxError: {error.msg} (line {error.lineno})"
+    lines = [
+        f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == path
+    ]
+    where = f" (line {lines[-1]})" if lines else ""
+    if isinstance(error, PluginError):
+        return f"{error}"
+    return f"{type(error).__name__}: {error}".splitlines()[0] + where
+
+
+def resolve(locator: str, class_name: str, params: dict[str, Any]) -> dict[str, Any]:
+    """Validate a plugin's parameters: the resolved values, or pydantic's errors."""
+    cls: Any = load_plugin_class(locator, class_name)
+    try:
+        # As JSON: what a file can hold is all that a parameter may be made of.
+        resolved = cls.Params.model_validate_json(json.dumps(params, default=str))
+    except ValidationError as error:
+        return {"errors": error.errors(include_url=False, include_context=False)}
+    return {
+        "params": resolved.model_dump(mode="json"),
+        "changed": resolved.model_dump(mode="json", exclude_defaults=True),
+    }
+
+
+def _answer(request: dict[str, Any]) -> dict[str, Any]:
+    locator = request["locator"]
+    try:
+        if "params" in request:
+            return resolve(locator, request["class_name"], request["params"])
+        return {"plugins": describe(locator)}
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything
+        return {
+            "cause": one_line(error, locator),
+            "traceback": "".join(traceback.format_exception(error)),
+        }
+
+
+def _ending(status: int) -> str:
+    """How a child that gave no answer came to its end."""
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        if number == signal.SIGALRM:
+            return f"importing it took more than {TIMEOUT_SECONDS} s"
+        return f"importing it crashed the interpreter ({signal.Signals(number).name})"
+    return f"importing it ended the interpreter (exit code {os.WEXITSTATUS(status)})"
+
+
+def main() -> None:
+    """Answer every request of standard input, in a forked child each."""
+    reply = Path(sys.argv[1])
+    for line in sys.stdin:
+        size = reply.stat().st_size
+        child = os.fork()
+        if child == 0:
+            signal.alarm(TIMEOUT_SECONDS)
+            answer = json.dumps(_answer(json.loads(line)), default=str)
+            with reply.open("a", encoding="utf-8") as stream:
+                stream.write(answer + "\n")
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        if reply.stat().st_size == size:
+            cause = _ending(status)
+            with reply.open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps({"cause": cause, "traceback": cause}) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,169 @@
+"""One point of the matrix, with every parameter resolved and a stable id."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import PurePosixPath
+from typing import Any, Self
+
+from harness.options import Budget, DataOptions
+from harness.results.files import canonical
+
+IDENTITY_VERSION = 1
+"""Raised when the core changes what a cell with the same words computes."""
+
+NO_MODEL = "no-model"
+
+
+@dataclass(frozen=True)
+class PluginChoice:
+    """A plugin and its parameters.
+
+    `changed` holds the parameters that differ from their defaults: only they count
+    for identity, so that a new parameter keeps old results valid. `locator` and
+    `source_hash` say which code it was, for provenance.
+    """
+
+    name: str
+    version: int
+    class_name: str
+    locator: str
+    source_hash: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    changed: Mapping[str, Any] = field(default_factory=dict)
+
+    def identity(self) -> dict[str, Any]:
+        """What of the choice determines results."""
+        return {"name": self.name, "version": self.version, "params": dict(self.changed)}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A dataset, a model, strategies, a budget and a seed.
+
+    Attributes
+    ----------
+    fingerprint
+        Of the record index (ids, labels, patients, file sizes); empty where the data
+        was not found, and then the cell has no id.
+    split_hash
+        Of the file of ids that the split is read from, if there is one.
+    requires
+        Cells that must be done first, by role.
+    labels
+        How dataset, model and strategy are called on the leaderboard.
+    """
+
+    dataset: PluginChoice
+    options: DataOptions
+    model: PluginChoice | None
+    strategies: tuple[PluginChoice, ...]
+    budget: Budget
+    seed: int
+    fingerprint: str = ""
+    split_hash: str = ""
+    requires: Mapping[str, Cell] = field(default_factory=dict)
+    labels: Mapping[str, str | None] = field(default_factory=dict)
+    suite_folder: str = ""
+
+    def replace(self, **changes: Any) -> Self:
+        """The cell with some fields changed."""
+        return dataclasses.replace(self, **changes)
+
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        """Everything that determines the result, as plain data."""
+        # Where data lies says nothing about what it is: the fingerprint does.
+        options = self.options.model_dump(
+            mode="json", exclude_defaults=True, exclude={"root"}
+        )
+        if self.split_hash:
+            options["split"] = {"file": self.split_hash}
+        return {
+            "version": IDENTITY_VERSION,
+            "dataset": {
+                **self.dataset.identity(),
+                "options": options,
+                "fingerprint": self.fingerprint,
+            },
+            "model": self.model.identity() if self.model else None,
+            "strategies": [choice.identity() for choice in self.strategies],
+            "budget": self.budget.model_dump(mode="json", exclude_defaults=True),
+            "requires": {role: cell.id for role, cell in self.requires.items()},
+            "seed": self.seed,
+        }
+
+    @cached_property
+    def id(self) -> str:
+        """Twelve hexadecimal digits of the identity's SHA-256; empty without data."""
+        if not self.fingerprint:
+            return ""
+        return hashlib.sha256(canonical(self.identity).encode()).hexdigest()[:12]
+
+    @property
+    def strategy_name(self) -> str:
+        """The composed strategies' names, in order, joined by a plus sign."""
+        return "+".join(choice.name for choice in self.strategies)
+
+    @property
+    def folder(self) -> PurePosixPath:
+        """Where the result lies below the folder of runs."""
+        model = self.model.name if self.model else NO_MODEL
+        leaf = f"{self.seed}-{self.id}"
+        return PurePosixPath(self.dataset.name, model, self.strategy_name, leaf)
+
+    @property
+    def title(self) -> str:
+        """The cell in one line, for people."""
+        labels = [self.labels.get(k) for k in ("dataset", "model", "strategy")]
+        return " / ".join([x for x in labels if x] + [f"seed {self.seed}"])
+
+    @property
+    def choices(self) -> tuple[PluginChoice, ...]:
+        """Every plugin that the cell uses."""
+        model = (self.model,) if self.model else ()
+        return (self.dataset, *model, *self.strategies)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data from which `from_dict` makes the same cell."""
+        return {
+            "dataset": dataclasses.asdict(self.dataset),
+            "options": self.options.model_dump(mode="json"),
+            "model": dataclasses.asdict(self.model) if self.model else None,
+            "strategies": [dataclasses.asdict(s) for s in self.strategies],
+            "budget": self.budget.model_dump(mode="json"),
+            "seed": self.seed,
+            "fingerprint": self.fingerprint,
+            "split_hash": self.split_hash,
+            "requires": {role: c.to_dict() for role, c in self.requires.items()},
+            "labels": dict(self.labels),
+            "suite_folder": self.suite_folder,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """The cell that `to_dict` described.
+
+        Raises
+        ------
+        ValueError, KeyError, TypeError
+            If it is no such description.
+        """
+        model = data["model"]
+        return cls(
+            dataset=PluginChoice(**data["dataset"]),
+            options=DataOptions.model_validate(data["options"]),
+            model=PluginChoice(**model) if model else None,
+            strategies=tuple(PluginChoice(**s) for s in data["strategies"]),
+            budget=Budget.model_validate(data["budget"]),
+            seed=data["seed"],
+            fingerprint=data["fingerprint"],
+            split_hash=data["split_hash"],
+            requires={r: cls.from_dict(c) for r, c in data["requires"].items()},
+            labels=data["labels"],
+            suite_folder=data["suite_folder"],
+        )

@@ -1,0 +1,269 @@
+"""The command line: parse, call, print. Nothing heavy is imported to show help."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness import __version__
+
+EXISTING = click.Path(path_type=Path)
+plugins_option = click.option(
+    "--plugins",
+    "plugins",
+    multiple=True,
+    type=EXISTING,
+    help="A drop-in folder or file of plugins; may be repeated.",
+)
+runs_option = click.option(
+    "--runs",
+    type=EXISTING,
+    default=Path("runs"),
+    show_default=True,
+    envvar="HARNESS_RUNS",
+    help="Folder of results.",
+)
+leaderboard_option = click.option(
+    "--leaderboard",
+    type=EXISTING,
+    default=Path("leaderboard"),
+    show_default=True,
+    help="Folder that the leaderboard is written to.",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="harness")
+def cli() -> None:
+    """Measure what a training strategy for ECG classifiers really buys.
+
+    A suite (a TOML file) declares datasets x models x strategies x seeds; `harness
+    run` trains every cell that isn't done, meters its cost and writes a leaderboard.
+    Recordings are looked for in the folder that HARNESS_DATA names.
+    """
+
+
+@cli.command()
+@click.argument("suite", type=EXISTING)
+@runs_option
+@leaderboard_option
+@plugins_option
+@click.option(
+    "--workers",
+    default="auto",
+    show_default=True,
+    help="Cells at a time; auto: one a GPU, or as many as the CPU has cores for.",
+)
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="Where cells run; auto takes the GPUs, if there are any.",
+)
+@click.option("--fail-fast", is_flag=True, help="Start no cell after one has failed.")
+@click.option(
+    "--keep-stale", is_flag=True, help="Keep results whose plugin was edited since."
+)
+@click.option("-q", "--quiet", is_flag=True, help="Show failures and the result only.")
+@click.option("-v", "--verbose", is_flag=True, help="Show every epoch.")
+def run(suite: Path, workers: str, plugins: tuple[Path, ...], **options: Any) -> int:
+    """Run what is missing of SUITE, and write its leaderboard.
+
+    Ctrl-C stops after a checkpoint; the same command goes on from there. Exit code:
+    0 all cells are done, 1 some failed, 2 a mistake in the suite, 75 stopped.
+    """
+    from harness.execution.suite_run import RunOptions, run_suite
+    from harness.suite import read_suite
+
+    if workers != "auto" and not (workers.isdigit() and int(workers) > 0):
+        raise click.BadParameter("should be a number above 0, or auto", param_hint="--workers")
+    count = None if workers == "auto" else int(workers)
+    chosen = RunOptions(workers=count, **options)
+    return run_suite(*read_suite(suite, plugins), chosen)
+
+
+@cli.command()
+@click.argument("suite", type=EXISTING)
+@runs_option
+@plugins_option
+@click.option("--estimate", is_flag=True, help="Add FLOPs, memory and hours (slower).")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def plan(
+    suite: Path, runs: Path, plugins: tuple[Path, ...], estimate: bool, as_json: bool
+) -> int:
+    """Show the cells of SUITE, which are done, and what each requires."""
+    from harness.console.plan import show_plan
+    from harness.plan import make_plan
+    from harness.suite import read_suite
+
+    return show_plan(
+        make_plan(*read_suite(suite, plugins), runs), estimate=estimate, as_json=as_json
+    )
+
+
+@cli.command()
+@click.argument("suite")
+@runs_option
+@leaderboard_option
+@click.option("-q", "--quiet", is_flag=True, help="Print the file's name only.")
+def report(suite: str, runs: Path, leaderboard: Path, quiet: bool) -> int:
+    """Write the leaderboard of SUITE (a name or a file) again, from results alone."""
+    from harness.console.report import report_suite
+
+    return report_suite(suite, runs, leaderboard, quiet=quiet)
+
+
+@cli.command()
+@click.argument("weights", type=EXISTING)
+@plugins_option
+@click.option(
+    "--split",
+    type=click.Choice(["test", "validation", "train"]),
+    default="test",
+    show_default=True,
+)
+@click.option(
+    "--on",
+    "suite",
+    type=EXISTING,
+    help="Score on a data set of this suite, instead of the cell's own.",
+)
+@click.option("--dataset", help="Which data set of that suite, by its label.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def evaluate(
+    weights: Path,
+    plugins: tuple[Path, ...],
+    split: str,
+    suite: Path | None,
+    dataset: str | None,
+    as_json: bool,
+) -> int:
+    """Score saved WEIGHTS: a cell's folder, or a model.safetensors file."""
+    from harness.console.evaluate import evaluate_weights
+
+    return evaluate_weights(weights, plugins, split, suite, dataset, as_json=as_json)
+
+
+@cli.command("list")
+@plugins_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_(plugins: tuple[Path, ...], as_json: bool) -> int:
+    """List datasets, models and strategies, and plugins that can't be used."""
+    from harness.console.plugins import list_plugins
+
+    return list_plugins(plugins, as_json=as_json)
+
+
+@cli.command()
+@click.argument("name")
+@plugins_option
+def show(name: str, plugins: tuple[Path, ...]) -> int:
+    """Show a plugin: what it does, its parameters, its source."""
+    from harness.console.plugins import show_plugin
+
+    return show_plugin(name, plugins)
+
+
+@cli.command()
+@plugins_option
+def schema(plugins: tuple[Path, ...]) -> int:
+    """Print the JSON schema of a suite, for editors."""
+    from harness.console.schema import print_schema
+
+    return print_schema(plugins)
+
+
+@cli.command()
+@runs_option
+def doctor(runs: Path) -> int:
+    """Look at devices, versions, data roots and disk."""
+    from harness.console.doctor import examine
+
+    return examine(runs)
+
+
+@cli.group()
+def data() -> None:
+    """Prepare, check and look at recordings."""
+
+
+dataset_argument = click.argument("dataset")
+suite_option = click.option(
+    "--suite", type=EXISTING, help="Take the data set's options from this suite."
+)
+root_option = click.option("--root", help="Folder of the data set itself.")
+
+
+@data.command()
+@click.argument("suite", type=EXISTING)
+@plugins_option
+def prepare(suite: Path, plugins: tuple[Path, ...]) -> int:
+    """Decode the recordings of every data set of SUITE into prepared files."""
+    from harness.console.data import prepare_suite
+
+    return prepare_suite(suite, plugins)
+
+
+@data.command()
+@dataset_argument
+@suite_option
+@root_option
+@plugins_option
+def check(
+    dataset: str, suite: Path | None, root: str | None, plugins: tuple[Path, ...]
+) -> int:
+    """Read every record of DATASET; list counts, splits and bad records."""
+    from harness.console.data import check_dataset
+
+    return check_dataset(dataset, suite, root, plugins)
+
+
+@data.command("show")
+@dataset_argument
+@click.argument("record", required=False)
+@suite_option
+@root_option
+@plugins_option
+@click.option(
+    "--out", type=EXISTING, help="PNG file; default: DATASET-RECORD.png here."
+)
+def show_record(
+    dataset: str,
+    record: str | None,
+    suite: Path | None,
+    root: str | None,
+    plugins: tuple[Path, ...],
+    out: Path | None,
+) -> int:
+    """Draw a RECORD of DATASET (default: its first) on ECG paper, as PNG."""
+    from harness.console.data import draw
+
+    return draw(dataset, record, suite, root, plugins, out)
+
+
+def main() -> None:
+    """Run the command line; mistakes end in a message, never in a traceback."""
+    from harness.errors import HarnessError
+
+    try:
+        sys.exit(cli(standalone_mode=False))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.stderr.write("stopped\n")
+        sys.exit(75)
+    except HarnessError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(2)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+    except OSError as error:
+        named = f": {error.filename}" if error.filename else ""
+        sys.stderr.write(f"error: {error.strerror or error}{named}\n")
+        sys.exit(2)

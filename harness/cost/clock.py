@@ -1,0 +1,68 @@
+"""Wall time of a run by what it was spent on."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+
+def synchronise(device: torch.device) -> None:
+    """Wait until the device has done all that was asked of it."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
+class Clock:
+    """Seconds by name, e.g. training, evaluation, data_wait, checkpoint.
+
+    Nested measurements don't overlap: time spent in the inner one is not in the
+    outer one. The device is synchronised at each border.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._seconds: dict[str, float] = {}
+        self._running: list[str] = []
+        self._since = 0.0
+
+    @contextmanager
+    def measure(self, name: str) -> Iterator[None]:
+        """Charge the time within to `name`."""
+        self._charge()
+        self._running.append(name)
+        try:
+            yield
+        finally:
+            self._charge()
+            self._running.pop()
+
+    def _charge(self) -> None:
+        synchronise(self._device)
+        now = perf_counter()
+        if self._running:
+            name = self._running[-1]
+            self._seconds[name] = self._seconds.get(name, 0.0) + now - self._since
+        self._since = now
+
+    def seconds(self) -> dict[str, float]:
+        """Seconds so far, by name, all attempts together."""
+        if self._running:
+            self._charge()
+        return dict(self._seconds)
+
+    def state_dict(self) -> dict[str, float]:
+        """Plain data with which a resumed attempt goes on."""
+        return self.seconds()
+
+    def load_state_dict(self, state: Mapping[str, float]) -> None:
+        """Add this to what earlier attempts took, in place of what was measured."""
+        self._charge()
+        self._seconds = dict(state)

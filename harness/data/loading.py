@@ -1,0 +1,149 @@
+"""From a prepared file to the three splits that batches are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from harness.data.index import RecordIndex
+from harness.data.prepare import Prepared
+from harness.data.prepared_file import PreparedRecords
+from harness.data.signals import Signals, Statistics, normalise, training_statistics
+from harness.data.split_data import SplitData, held_in_memory
+from harness.data.split_names import SPLITS
+from harness.data.splits import check_splits
+from harness.data.suitability import sampling_rate, window_samples
+from harness.options import DataOptions
+from harness.plugin import Dataset, Task
+
+__all__ = ["DataSplits", "SplitData", "load"]
+
+# Whole records are padded to full seconds: some 50 shapes for records of 9 to 61 s,
+# half a second of padding on average.
+BUCKET_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class DataSplits:
+    """A data set, ready to be trained on.
+
+    Attributes
+    ----------
+    train, validation, test
+        The splits, disjoint by patient.
+    classes
+        Class names, in the order of labels.
+    leads
+        Lead names, in the order of a batch's rows.
+    sampling_rate
+        Of the signals, in Hz.
+    samples
+        Samples of a batch; of whole records, those of the longest.
+    statistics
+        What signals were normalised by, where these are training statistics.
+    """
+
+    train: SplitData
+    validation: SplitData
+    test: SplitData
+    classes: tuple[str, ...]
+    task: Task
+    leads: tuple[str, ...]
+    sampling_rate: float
+    samples: int
+    statistics: Statistics | None
+
+
+def load(
+    prepared: Prepared,
+    index: RecordIndex,
+    dataset: Dataset,
+    options: DataOptions,
+    *,
+    memory_budget_bytes: int,
+) -> DataSplits:
+    """Load the splits: into memory if they fit the budget, else streamed per batch.
+
+    Both ways give the same batches, bit for bit.
+
+    Raises
+    ------
+    DataError
+        If bad records leave a split that can't be used.
+    """
+    leads = tuple(options.leads or dataset.leads)
+    records = _usable(index, prepared, dataset)
+    rows = {name: records[records["split"] == name] for name in SPLITS}
+    source = PreparedRecords(prepared.path, leads)
+    statistics = training_statistics(
+        (source.read(record) for record in rows["train"].index), options.normalise
+    )
+    scale = partial(normalise, mode=options.normalise, statistics=statistics)
+    rate = sampling_rate(dataset, options)
+    window = window_samples(dataset, options)
+    make = partial(_split, dataset, options, source, scale, window, rate)
+    splits = {name: make(rows[name]) for name in SPLITS}
+    if sum(s.bytes for s in splits.values()) <= memory_budget_bytes:
+        splits = {name: held_in_memory(split) for name, split in splits.items()}
+        source.close()
+    longest = max(s.padded(s.lengths) for s in splits.values())
+    return DataSplits(
+        **splits,
+        classes=tuple(dataset.classes),
+        task=dataset.task,
+        leads=leads,
+        sampling_rate=rate,
+        samples=longest if window is None else window,
+        statistics=statistics,
+    )
+
+
+def _usable(index: RecordIndex, prepared: Prepared, dataset: Dataset) -> pd.DataFrame:
+    if not prepared.bad:
+        return index.records
+    bad = {entry["record"] for entry in prepared.bad}
+    records = index.records[~index.records.index.isin(bad)]
+    check_splits(records, dataset)
+    return records
+
+
+def _split(
+    dataset: Dataset,
+    options: DataOptions,
+    source: PreparedRecords,
+    scale: Callable[[Signals], Signals],
+    window: int | None,
+    rate: float,
+    rows: pd.DataFrame,
+) -> SplitData:
+    ids = rows.index.tolist()
+    return SplitData(
+        ids=np.array(ids, dtype=np.str_),
+        patients=rows["patient"].to_numpy(dtype=np.str_),
+        labels=_labels(rows["labels"], dataset),
+        lengths=np.array([source.samples(i) for i in ids], dtype=np.int64),
+        side={
+            name: torch.tensor(rows[name].to_numpy(dtype=np.float32))
+            for name in options.side
+        },
+        leads=len(source.leads),
+        window=window,
+        bucket=max(1, round(BUCKET_SECONDS * rate)),
+        read=lambda i: scale(source.read(ids[i])),
+    )
+
+
+def _labels(labels: pd.Series, dataset: Dataset) -> Tensor:
+    number = {name: i for i, name in enumerate(dataset.classes)}
+    if dataset.task == "single-label":
+        return torch.tensor([number[name] for (name,) in labels], dtype=torch.int64)
+    targets = torch.zeros(len(labels), len(number))
+    for row, names in enumerate(labels):
+        targets[row, [number[name] for name in names]] = 1
+    return targets

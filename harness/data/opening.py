@@ -1,0 +1,87 @@
+"""From a cell's words to its data set, record index and splits."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.catalog import load_plugin_class
+from harness.cell import Cell, PluginChoice
+from harness.data.index import RecordIndex, index_records
+from harness.data.loading import DataSplits, load
+from harness.data.prepare import Prepared, prepare
+from harness.data.roots import dataset_root
+from harness.errors import DataError
+from harness.options import DataOptions
+from harness.plugin import Dataset
+
+
+@dataclass(frozen=True)
+class OpenData:
+    """A data set whose records are known, and the options that it is used with."""
+
+    dataset: Dataset
+    options: DataOptions
+    index: RecordIndex
+
+    def prepare(
+        self, workers: int = 1, progress: Callable[[int, int], None] | None = None
+    ) -> Prepared:
+        """The prepared file; made if it isn't there."""
+        return prepare(
+            self.dataset, self.index, self.options, workers=workers, progress=progress
+        )
+
+    def load(self, prepared: Prepared, memory_budget_bytes: int) -> DataSplits:
+        """The three splits."""
+        return load(
+            prepared,
+            self.index,
+            self.dataset,
+            self.options,
+            memory_budget_bytes=memory_budget_bytes,
+        )
+
+
+def open_data(
+    choice: PluginChoice, options: DataOptions, suite_folder: str
+) -> OpenData:
+    """Make the data set and list its records.
+
+    Raises
+    ------
+    DataError
+        If the recordings aren't there, or their index is malformed.
+    """
+    folder = Path(suite_folder) if suite_folder else None
+    cls: type[Any] = load_plugin_class(choice.locator, choice.class_name)
+    params = instantiate(choice).params
+    root = dataset_root(cls(params), options, folder)
+    dataset: Dataset = cls(params, root)
+    return OpenData(dataset, options, index_records(dataset, options, folder))
+
+
+def open_cell_data(cell: Cell) -> OpenData:
+    """As `open_data`, and sure that the data is what the cell's id was made from.
+
+    Raises
+    ------
+    DataError
+        If records changed after the suite was planned.
+    """
+    data = open_data(cell.dataset, cell.options, cell.suite_folder)
+    if data.index.fingerprint != cell.fingerprint:
+        raise DataError(
+            f"the records of {cell.dataset.name!r} changed while the suite ran "
+            f"(fingerprint {cell.fingerprint} -> {data.index.fingerprint}); run it again"
+        )
+    return data
+
+
+def instantiate(choice: PluginChoice) -> Any:
+    """The plugin with its parameters."""
+    cls: Any = load_plugin_class(choice.locator, choice.class_name)
+    return cls(cls.Params.model_validate_json(json.dumps(dict(choice.params))))

@@ -1,0 +1,157 @@
+"""What a finished cell leaves: `result.json` and the files beside it."""
+
+from __future__ import annotations
+
+import io
+import platform
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.torch import save
+
+import harness
+from harness.cell import Cell
+from harness.data.opening import OpenData
+from harness.data.prepare import Prepared
+from harness.results.files import canonical, to_json, write_atomically
+from harness.results.state import FAILURE, RESULT, source_hashes
+from harness.training.cell import Trained
+
+RESULT_VERSION = 1
+
+
+def describe_cell(cell: Cell) -> dict[str, Any]:
+    """`cell.json`: what the cell is, without a word of where things lie."""
+    return {
+        "schema_version": RESULT_VERSION,
+        "id": cell.id,
+        "identity": cell.identity,
+        "dataset": {
+            **_plugin(cell.dataset),
+            "options": cell.options.model_dump(mode="json"),
+        },
+        "model": _plugin(cell.model) if cell.model else None,
+        "strategies": [_plugin(choice) for choice in cell.strategies],
+        "budget": cell.budget.model_dump(mode="json"),
+        "seed": cell.seed,
+    }
+
+
+def _plugin(choice: Any) -> dict[str, Any]:
+    params = dict(choice.params)
+    return {"name": choice.name, "version": choice.version, "params": params}
+
+
+def assemble(
+    cell: Cell, data: OpenData, prepared: Prepared, trained: Trained
+) -> dict[str, Any]:
+    """`result.json`: equal, byte for byte, for equal runs."""
+    run = trained.run
+    optimizer = getattr(run, "optimizer", None)
+    cost = run.meter.summary(run.model, optimizer)
+    chosen = run.fitted.chosen if run.fitted else {}
+    rows = run.history.rows
+    return {
+        "schema_version": RESULT_VERSION,
+        "cell": cell.id,
+        "seed": cell.seed,
+        "dataset": _dataset(cell, data, prepared, trained),
+        "model": {
+            "label": cell.labels["model"],
+            "name": cell.model.name,
+            "version": cell.model.version,
+            "parameters": cost["parameters"]["total"],
+        }
+        if cell.model
+        else None,
+        "strategy": {
+            "label": cell.labels["strategy"],
+            "names": [choice.name for choice in cell.strategies],
+            "versions": {choice.name: choice.version for choice in cell.strategies},
+        },
+        "budget": cell.budget.model_dump(mode="json"),
+        "metrics": {
+            "test": trained.test.metrics,
+            "validation": trained.validation.metrics,
+        },
+        "snapshots": trained.snapshots,
+        "weights": {"rule": cell.budget.weights, **chosen},
+        "cost": cost,
+        "steps": sum(row["steps"] for row in rows),
+        "skipped_batches": sum(row["skipped_batches"] for row in rows),
+        "provenance": {
+            "harness": harness.__version__,
+            "python": platform.python_version(),
+            "torch": version("torch"),
+            "numpy": version("numpy"),
+            "plugins": source_hashes(cell),
+            "threads": cell.budget.threads,
+            "precision": cell.budget.precision,
+            "device_type": run.device.type,
+        },
+    }
+
+
+def _dataset(
+    cell: Cell, data: OpenData, prepared: Prepared, trained: Trained
+) -> dict[str, Any]:
+    dataset, splits = data.dataset, trained.splits
+    return {
+        "label": cell.labels["dataset"],
+        "name": dataset.name,
+        "version": dataset.version,
+        "task": dataset.task,
+        "classes": list(splits.classes),
+        "leads": list(splits.leads),
+        "sampling_rate": splits.sampling_rate,
+        "seconds": splits.samples / splits.sampling_rate,
+        "label_rule": dataset.label_rule,
+        "synthetic": dataset.synthetic,
+        "fingerprint": cell.fingerprint,
+        "license": dataset.license,
+        "citation": dataset.citation,
+        "counts": data.index.counts,
+        "excluded": data.index.excluded,
+        "bad_records": prepared.bad,
+    }
+
+
+def write_result(
+    folder: Path, result: Mapping[str, Any], cell: Cell, trained: Trained
+) -> None:
+    """Write everything that the result refers to, and the result last.
+
+    Raises
+    ------
+    OSError
+        If the disk is full; there is then no result, and the cell isn't done.
+    """
+    write_atomically(folder / "predictions.npz", _predictions(trained))
+    weights = {
+        k: v.detach().cpu().contiguous()
+        for k, v in trained.run.model.state_dict().items()
+    }
+    # The weights alone must tell what they are: `harness evaluate` reads it.
+    metadata = {"harness_cell": canonical(describe_cell(cell))}
+    write_atomically(folder / "model.safetensors", save(weights, metadata))
+    (folder / FAILURE).unlink(missing_ok=True)
+    write_atomically(folder / RESULT, to_json(result))
+
+
+def _predictions(trained: Trained) -> bytes:
+    splits = {
+        "test": (trained.splits.test, trained.test),
+        "validation": (trained.splits.validation, trained.validation),
+    }
+    arrays = {}
+    for name, (split, evaluation) in splits.items():
+        arrays[f"{name}_records"] = split.ids
+        arrays[f"{name}_patients"] = split.patients
+        arrays[f"{name}_labels"] = split.labels.numpy()
+        arrays[f"{name}_probabilities"] = evaluation.probabilities
+    stream = io.BytesIO()
+    np.savez_compressed(stream, allow_pickle=False, **arrays)
+    return stream.getvalue()

@@ -1,0 +1,137 @@
+"""The cells of a suite: datasets x models x strategies x seeds, less what it excludes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from harness.cell import Cell
+from harness.errors import ConfigError, did_you_mean
+from harness.suite import DatasetEntry, ModelEntry, StrategyEntry, Suite
+
+
+def cells_of(suite: Suite, fingerprints: Mapping[str, str]) -> list[Cell]:
+    """Every cell that the suite declares, in the order of its file.
+
+    Parameters
+    ----------
+    suite
+        The validated suite.
+    fingerprints
+        Of the record index, by dataset label; absent where the data wasn't found.
+
+    Raises
+    ------
+    ConfigError
+        If two entries describe the same cell, or an exclusion names nothing.
+    """
+    cells = [
+        _cell(suite, dataset, model, strategy, seed, fingerprints)
+        for dataset in suite.datasets
+        for strategy in suite.strategies
+        for model in (suite.models if strategy.uses_model else (None,))
+        for seed in suite.seeds
+    ]
+    _check_excludes(suite)
+    kept = [cell for cell in cells if not _excluded(suite, cell)]
+    _check_unique(kept, suite)
+    return kept
+
+
+def _cell(
+    suite: Suite,
+    dataset: DatasetEntry,
+    model: ModelEntry | None,
+    strategy: StrategyEntry,
+    seed: int,
+    fingerprints: Mapping[str, str],
+) -> Cell:
+    return Cell(
+        dataset=dataset.choice,
+        options=dataset.options,
+        model=model.choice if model else None,
+        strategies=strategy.choices,
+        budget=strategy.budget,
+        seed=seed,
+        fingerprint=fingerprints.get(dataset.label, ""),
+        split_hash=_split_hash(suite, dataset),
+        labels={
+            "dataset": dataset.label,
+            "model": model.label if model else None,
+            "strategy": strategy.label,
+        },
+        suite_folder=str(suite.folder.resolve()),
+    )
+
+
+def _split_hash(suite: Suite, dataset: DatasetEntry) -> str:
+    if dataset.options.split.file is None:
+        return ""
+    path = suite.folder / dataset.options.split.file
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    except OSError as error:
+        raise ConfigError(
+            f"[[dataset]] ({dataset.label}) split.file: {path}: {error.strerror}",
+            str(suite.path),
+        ) from None
+
+
+def _names(entry: Any) -> set[str]:
+    """What an entry may be called in an exclusion: its label, or its plugins' name."""
+    choices = entry.choices if hasattr(entry, "choices") else (entry.choice,)
+    return {entry.label, "+".join(choice.name for choice in choices)}
+
+
+def _excluded(suite: Suite, cell: Cell) -> bool:
+    called = {
+        "dataset": {cell.labels["dataset"], cell.dataset.name},
+        "model": {cell.labels["model"], cell.model.name if cell.model else None},
+        "strategy": {cell.labels["strategy"], cell.strategy_name},
+        "seed": {cell.seed},
+    }
+    return any(
+        all(called[key] & set(_listed(value)) for key, value in rule if value is not None)
+        for rule in suite.excludes
+    )
+
+
+def _check_excludes(suite: Suite) -> None:
+    entries: dict[str, tuple[Any, ...]] = {
+        "dataset": suite.datasets,
+        "model": suite.models,
+        "strategy": suite.strategies,
+    }
+    problems = []
+    for i, rule in enumerate(suite.excludes, start=1):
+        if all(value is None for _, value in rule):
+            problems.append(f"[[exclude]] {i}: is empty, and would exclude everything")
+        for key, known in entries.items():
+            names = {name for entry in known for name in _names(entry)}
+            problems += [
+                f"[[exclude]] {i} {key}: no {key} {name!r} in this suite; "
+                f"{did_you_mean(name, names)}"
+                for name in _listed(getattr(rule, key))
+                if name not in names
+            ]
+    if problems:
+        raise ConfigError(problems, str(suite.path))
+
+
+def _listed(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+def _check_unique(cells: list[Cell], suite: Suite) -> None:
+    seen: dict[str, Cell] = {}
+    for cell in cells:
+        other = seen.setdefault(cell.id, cell) if cell.id else cell
+        if other is not cell:
+            raise ConfigError(
+                f"two entries describe the same cell, {cell.title}: "
+                f"as {other.labels['strategy']!r} and {cell.labels['strategy']!r}",
+                str(suite.path),
+            )

@@ -1,0 +1,196 @@
+"""Quality of predicted probabilities: what every table and every history shows.
+
+The same figures as scikit-learn's, without its second of imports.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from harness.errors import CellError, PluginError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from harness.plugin import Task
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+THRESHOLD = 0.5
+"""Of a multi-label decision (probability >= threshold); never tuned on any split."""
+
+
+def evaluate_probabilities(
+    probabilities: ArrayLike,
+    labels: ArrayLike,
+    classes: Sequence[str],
+    task: Task,
+    class_subsets: Mapping[str, Sequence[str]] | None = None,
+) -> dict[str, Any]:
+    """All metrics of one split, as plain JSON values; None where undefined.
+
+    Parameters
+    ----------
+    probabilities
+        Shape (records, classes): softmax or sigmoid outputs.
+    labels
+        Shape (records,), class indices, for single-label tasks; shape
+        (records, classes), 0 or 1, for multi-label ones.
+    classes
+        Class names in the order of the columns.
+    class_subsets
+        Further means of per-class F1, by name: `{"f1_nao": ["N", "A", "O"]}`.
+
+    Returns
+    -------
+    dict
+        `records`: their number.
+        `accuracy`: share of records whose most probable class is the true one (ties
+        to the first class); None for multi-label tasks, where the word is ambiguous
+        and these two stand instead (None for single-label ones):
+        `exact_match`, the share of records with every label right, and
+        `label_accuracy`, the share of all (record, class) decisions that are right.
+        `macro_f1`: mean of `f1` over all declared classes, absent ones included.
+        `f1`, `precision`, `recall`: by class; 0 where the denominator is 0.
+        `class_subsets`: mean F1 of each subset, by name.
+        `auroc`: by class, one against the rest; None where the split lacks positives
+        or negatives. `macro_auroc`: mean over the `auroc_classes` that have one.
+        `log_loss`: in nats; mean cross-entropy over records, or mean binary
+        cross-entropy over records and classes.
+        `support`: records that have the class.
+        `confusion`: counts, rows true, columns predicted; None for multi-label tasks.
+
+    Raises
+    ------
+    CellError
+        If a probability isn't finite: the model has diverged.
+    PluginError
+        If a class subset names an unknown class.
+    ValueError
+        If shapes or label values don't fit the classes.
+    """
+    given = np.asarray(probabilities)
+    scores = given.astype(np.float64)
+    _check_scores(scores, len(classes))
+    truth, predicted = _decisions(scores, np.asarray(labels), task)
+    f1, precision, recall = _class_scores(truth, predicted)
+    auroc = [_auroc(*column) for column in zip(truth.T, scores.T, strict=True)]
+    defined = [area for area in auroc if area is not None]
+    by_class = dict(zip(classes, f1.tolist(), strict=True))
+    return {
+        "records": len(scores),
+        **_accuracies(truth, predicted, task),
+        "macro_f1": float(f1.mean()),
+        "f1": by_class,
+        "precision": dict(zip(classes, precision.tolist(), strict=True)),
+        "recall": dict(zip(classes, recall.tolist(), strict=True)),
+        "class_subsets": {
+            name: _subset_mean(name, members, by_class)
+            for name, members in (class_subsets or {}).items()
+        },
+        "macro_auroc": float(np.mean(defined)) if defined else None,
+        "auroc": dict(zip(classes, auroc, strict=True)),
+        "auroc_classes": len(defined),
+        "log_loss": _log_loss(truth, scores, task, _epsilon(given)),
+        "support": dict(zip(classes, truth.sum(axis=0).tolist(), strict=True)),
+        "confusion": _confusion(truth, predicted) if task == "single-label" else None,
+    }
+
+
+def _check_scores(scores: Floats, classes: int) -> None:
+    if scores.ndim != 2 or scores.shape[1] != classes:
+        raise ValueError(f"probabilities {scores.shape} don't fit {classes} classes")
+    broken = int((~np.isfinite(scores)).any(axis=1).sum())
+    if broken:
+        raise CellError(
+            f"the model gave probabilities that aren't finite for {broken} of "
+            f"{len(scores)} records: the training has diverged (a lower learning "
+            f"rate or fp32 may help)"
+        )
+
+
+def _decisions(scores: Floats, labels: NDArray[Any], task: Task) -> tuple[Flags, Flags]:
+    """True and predicted labels, both bool of shape (records, classes)."""
+    records, classes = scores.shape
+    if task == "multi-label":
+        if labels.shape != scores.shape or not np.isin(labels, (0, 1)).all():
+            raise ValueError(f"labels must be 0 or 1, of shape {scores.shape}")
+        return labels.astype(bool), scores >= THRESHOLD
+    if labels.shape != (records,) or not np.isin(labels, range(classes)).all():
+        raise ValueError(f"labels must be {records} class indices below {classes}")
+    columns = np.arange(classes)
+    return labels[:, None] == columns, scores.argmax(axis=1)[:, None] == columns
+
+
+def _class_scores(truth: Flags, predicted: Flags) -> tuple[Floats, Floats, Floats]:
+    """F1, precision and recall, each of shape (classes,)."""
+    hits = (truth & predicted).sum(axis=0)
+    actual, claimed = truth.sum(axis=0), predicted.sum(axis=0)
+    return (
+        _ratio(2 * hits, actual + claimed),
+        _ratio(hits, claimed),
+        _ratio(hits, actual),
+    )
+
+
+def _ratio(numerator: NDArray[Any], denominator: NDArray[Any]) -> Floats:
+    ratio = np.zeros(len(numerator))
+    np.divide(numerator, denominator, out=ratio, where=denominator > 0)
+    return ratio
+
+
+def _accuracies(truth: Flags, predicted: Flags, task: Task) -> dict[str, float | None]:
+    right = truth == predicted
+    whole = float(right.all(axis=1).mean()) if len(right) else None
+    if task == "single-label":
+        return {"accuracy": whole, "exact_match": None, "label_accuracy": None}
+    each = float(right.mean()) if len(right) else None
+    return {"accuracy": None, "exact_match": whole, "label_accuracy": each}
+
+
+def _subset_mean(
+    name: str, members: Sequence[str], by_class: Mapping[str, float]
+) -> float:
+    unknown = sorted(set(members) - set(by_class))
+    if unknown or not members:
+        raise PluginError(
+            f"class subset {name!r} names {unknown or 'no class'}; "
+            f"the classes are {list(by_class)}"
+        )
+    return float(np.mean([by_class[member] for member in members]))
+
+
+def _auroc(truth: Flags, scores: Floats) -> float | None:
+    """Area under the ROC curve as the Mann-Whitney statistic, ties counted half."""
+    positives = int(truth.sum())
+    negatives = len(truth) - positives
+    if not positives or not negatives:
+        return None
+    _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    mean_ranks = np.cumsum(counts) - (counts - 1) / 2
+    excess = mean_ranks[inverse][truth].sum() - positives * (positives + 1) / 2
+    return float(excess / (positives * negatives))
+
+
+def _epsilon(given: NDArray[Any]) -> float:
+    """What a probability of 0 is raised to: the resolution of the given numbers."""
+    kind = given.dtype if given.dtype.kind == "f" else np.dtype(np.float64)
+    return float(np.finfo(kind).eps)
+
+
+def _log_loss(truth: Flags, scores: Floats, task: Task, epsilon: float) -> float | None:
+    if not len(scores):
+        return None
+    clipped = np.clip(scores, epsilon, 1 - epsilon)
+    if task == "single-label":
+        return float(-np.log(clipped[truth]).mean())
+    return float(-np.log(np.where(truth, clipped, 1 - clipped)).mean())
+
+
+def _confusion(truth: Flags, predicted: Flags) -> list[list[int]]:
+    counts: list[list[int]] = (truth.T.astype(np.int64) @ predicted).tolist()
+    return counts

@@ -1,0 +1,150 @@
+"""Results -> the ranked tables of a suite, as plain JSON values.
+
+A pure function: the markdown page, the JSON file and the terminal show this and
+compute nothing of their own. None always means "not measured".
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING, Any
+
+from harness.report.about import describe_dataset, describe_provenance
+from harness.report.row import describe_cell, describe_row, own_budget
+from harness.report.summary import is_near, summarise
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from harness.report.frame import CellResult, SuiteResults
+
+SCHEMA_VERSION = 1
+
+
+def build_leaderboard(results: SuiteResults) -> dict[str, Any]:
+    """The leaderboard of a suite: per dataset and model, ranked strategies.
+
+    Rows are ranked by the mean of test macro-F1 over seeds; rows with seeds missing
+    come after, without a rank. Floors, which use no model, stand in each table of
+    their dataset.
+    """
+    ranked = [c for c in results.cells if c.cell.role == "suite"]
+    required = [c for c in results.cells if c.cell.role == "required"]
+    by_dataset = _group(ranked, "dataset")
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "suite": results.suite,
+        "title": results.title,
+        "states": dict(Counter(c.status for c in ranked)),
+        "datasets": [
+            {
+                "label": label,
+                "about": describe_dataset(by_dataset[label]),
+                "tables": _tables(by_dataset[label], required),
+            }
+            for label in sorted(by_dataset)
+        ],
+        "required": [describe_cell(c, {}) for c in required if c.status != "done"],
+        "provenance": describe_provenance(results.cells),
+    }
+
+
+def _group(cells: Iterable[CellResult], attribute: str) -> dict[Any, list[CellResult]]:
+    groups = defaultdict(list)
+    for cell in cells:
+        groups[getattr(cell.cell, attribute)].append(cell)
+    return groups
+
+
+def _tables(
+    cells: Sequence[CellResult], required: Sequence[CellResult]
+) -> list[dict[str, Any]]:
+    by_model = _group(cells, "model")
+    floors = by_model.pop(None, [])
+    if not by_model:
+        return [_table(None, floors, [])]
+    return [
+        _table(
+            model,
+            [*by_model[model], *floors],
+            [c for c in required if _is_of(c, cells[0].cell.dataset, model)],
+        )
+        for model in sorted(by_model)
+    ]
+
+
+def _is_of(cell: CellResult, dataset: str, model: str) -> bool:
+    return (cell.cell.dataset, cell.cell.model) == (dataset, model)
+
+
+def _table(
+    model: str | None, cells: Sequence[CellResult], required: Sequence[CellResult]
+) -> dict[str, Any]:
+    baseline = _baseline_label([*cells, *required])
+    flops = _training_flops([*required, *cells], baseline)
+    by_strategy = _group(cells, "strategy")
+    rows = [describe_row(label, by_strategy[label], flops) for label in by_strategy]
+    _rank(rows)
+    budget = _shared_budget(cells, baseline)
+    for row in rows:
+        row["own_budget"] = own_budget(by_strategy[row["strategy"]], budget)
+    networks = [c.result.model for c in cells if c.result and c.result.model]
+    return {
+        "model": model,
+        "parameters": summarise(m.parameters for m in networks),
+        "model_versions": sorted({m.version for m in networks}),
+        "baseline": baseline,
+        "budget": budget,
+        "rows": rows,
+    }
+
+
+def _training_flops(
+    cells: Iterable[CellResult], strategy: str | None
+) -> dict[int, float]:
+    """Of the rows called `strategy`, by seed."""
+    found = {}
+    for cell in cells:
+        if cell.cell.strategy == strategy and cell.result and cell.result.cost.flops:
+            found[cell.cell.seed] = cell.result.cost.flops.training or 0
+    return {seed: flops for seed, flops in found.items() if flops >= 1}
+
+
+def _baseline_label(cells: Sequence[CellResult]) -> str | None:
+    """The row that costs are divided by: the one called so, or the only one."""
+    labels = {
+        c.cell.strategy
+        for c in cells
+        if c.result is not None and c.result.strategy.names == ["baseline"]
+    }
+    if "baseline" in labels:
+        return "baseline"
+    return labels.pop() if len(labels) == 1 else None
+
+
+def _rank(rows: list[dict[str, Any]]) -> None:
+    """Sort the rows, best first, and number those whose seeds are all done."""
+    rows.sort(key=_order)
+    complete = [row for row in rows if row["macro_f1"] and row["done"] == row["cells"]]
+    for row in rows:
+        row["rank"] = None
+        row["near_best"] = False
+    for rank, row in enumerate(complete, start=1):
+        row["rank"] = rank
+        row["near_best"] = rank > 1 and is_near(
+            row["macro_f1"], complete[0]["macro_f1"]
+        )
+
+
+def _order(row: dict[str, Any]) -> tuple[bool, bool, float, str]:
+    score = row["macro_f1"]["mean"] if row["macro_f1"] else 0.0
+    return row["done"] < row["cells"], row["macro_f1"] is None, -score, row["strategy"]
+
+
+def _shared_budget(
+    cells: Iterable[CellResult], baseline: str | None
+) -> dict[str, Any] | None:
+    """What the table's rows may spend: the baseline's budget, or else the first's."""
+    done = [c for c in cells if c.result is not None]
+    done.sort(key=lambda c: c.cell.strategy != baseline)
+    return done[0].result.budget if done and done[0].result else None

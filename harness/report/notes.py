@@ -1,0 +1,114 @@
+"""What a reader of a table must know before believing it, one line each."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+from harness.report.row import FIGURES
+from harness.report.wording import engineering, escape, percent, plural, settings
+
+FEW_SEEDS = 3
+
+Row = dict[str, Any]
+
+
+def table_notes(table: dict[str, Any]) -> list[str]:
+    """Failures, flagged audits, few seeds and whatever else limits a table."""
+    rows = table["rows"]
+    each = [note for row in rows for note in _row_notes(row)]
+    return [*each, *_baseline_note(table), *_shared_notes(rows)]
+
+
+def failure_line(cell: Row) -> str:
+    """Why one cell isn't done."""
+    if cell["failure"] is None:
+        return str(cell["status"])
+    kind, message = cell["failure"]["kind"], cell["failure"]["message"]
+    return f"{cell['status']} ({escape(kind)}): {escape(message)}"
+
+
+def _row_notes(row: Row) -> list[str]:
+    notes = [
+        f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))} {reason}"
+        for reason, seeds in _by_reason(row["seeds"]).items()
+    ]
+    notes += [
+        _audit_line(cell)
+        for cell in row["seeds"]
+        if cell.get("audit") and cell["audit"]["status"] == "flagged"
+    ]
+    if row["own_budget"]:
+        notes.append(f"own budget: {escape(settings(row['own_budget']))}")
+    partly = sorted(
+        key.replace("_", " ")
+        for key in FIGURES
+        if row[key] and row[key]["n"] < row["done"]
+    )
+    if partly:
+        notes.append(f"not measured on every seed: {', '.join(partly)}")
+    return [f"**{escape(row['strategy'])}**: {note}" for note in notes]
+
+
+def _by_reason(seeds: list[Row]) -> dict[str, list[int]]:
+    reasons = defaultdict(list)
+    for cell in seeds:
+        if cell["status"] != "done":
+            reasons[failure_line(cell)].append(cell["seed"])
+    return reasons
+
+
+def _audit_line(cell: Row) -> str:
+    audit = cell["audit"]
+    apart = audit["largest_difference"]
+    by = "" if apart is None else f" by up to {percent(apart)}"
+    findings = [
+        f"{escape(finding['where'])}: "
+        f"{engineering(finding['counted'], 'FLOP')} counted, "
+        f"{engineering(finding['metered'], 'FLOP')} metered"
+        for finding in audit["findings"]
+    ]
+    removed = [f"meter taken off {escape(name)}" for name in audit["removed_hooks"]]
+    return (
+        f"⚠ seed {cell['seed']}: work that was counted a second way differs from the "
+        f"metered cost{by}, so its compute can't be relied on "
+        f"({'; '.join([*findings, *removed]) or 'no detail'})"
+    )
+
+
+def _baseline_note(table: dict[str, Any]) -> list[str]:
+    if table["baseline"] is None:
+        return ["No finished baseline: compute relative to it is not measured."]
+    if table["baseline"] != "baseline":
+        return [f"Compute is relative to **{escape(table['baseline'])}**."]
+    return []
+
+
+def _shared_notes(rows: list[Row]) -> list[str]:
+    done = [row for row in rows if row["done"]]
+    few = [row for row in done if row["done"] < FEW_SEEDS]
+    unaudited = [row for row in done if row["audit"] in (None, "incomplete")]
+    notes = []
+    if few:
+        notes.append(
+            f"Fewer than {FEW_SEEDS} seeds done, so the spread says little (one seed "
+            f"has none): {_names(few, rows)}."
+        )
+    if unaudited:
+        notes.append(
+            f"Cost metered but not confirmed by an audit: {_names(unaudited, rows)}."
+        )
+    by_items = defaultdict(list)
+    for row in done:
+        by_items[tuple(row["not_counted"])].append(row)
+    for items, members in sorted(by_items.items()):
+        if items:
+            names = ", ".join(escape(item) for item in items)
+            notes.append(f"Not counted in FLOPs: {names} ({_names(members, rows)}).")
+    return notes
+
+
+def _names(some: list[Row], rows: list[Row]) -> str:
+    if len(some) == len(rows) > 1:
+        return f"all {plural(len(rows), 'row')}"
+    return ", ".join(escape(row["strategy"]) for row in some)

@@ -1,0 +1,45 @@
+"""A leaderboard on one screen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tabulate import tabulate
+
+from harness.report.columns import Column, columns_for
+from harness.report.wording import plain
+
+_SHOWN = ("#", "macro-F1", "effective epochs", "compute", "training time", "seeds done")
+
+
+def summary_lines(leaderboard: dict[str, Any]) -> list[str]:
+    """A plain table for each data set and model: rank, quality, cost, state."""
+    columns = [c for c in columns_for(None, []) if c.heading in _SHOWN]
+    lines = []
+    for dataset in leaderboard["datasets"]:
+        for table in dataset["tables"]:
+            lines += [_heading(dataset["label"], table["model"])]
+            lines += [*_grid(table["rows"], columns), ""]
+    return lines[:-1]
+
+
+def _heading(dataset: str, model: str | None) -> str:
+    return plain(dataset if model is None else f"{dataset} · {model}")
+
+
+def _name(row: dict[str, Any]) -> str:
+    return plain(row["strategy"]) + (" (floor)" if row["floor"] else "")
+
+
+def _grid(rows: list[dict[str, Any]], columns: list[Column]) -> list[str]:
+    rank, *others = columns
+    cells = [
+        [rank.show(row), _name(row), *(c.show(row) for c in others)] for row in rows
+    ]
+    return tabulate(
+        cells,
+        headers=[rank.heading, "strategy", *(c.heading for c in others)],
+        tablefmt="simple",
+        colalign=[rank.align, "left", *(c.align for c in others)],
+        disable_numparse=True,
+    ).splitlines()

@@ -1,0 +1,301 @@
+"""A suite file: TOML -> validated entries, with every mistake found at once."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import Field, ValidationError
+
+from harness.catalog import Catalog, Declaration
+from harness.catalog.parameters import resolve_parameters
+from harness.cell import PluginChoice
+from harness.compose import conflicts
+from harness.errors import ConfigError
+from harness.grid import expand_grid
+from harness.labels import distinct_labels
+from harness.options import Budget, DataOptions, Execution
+from harness.plugin import Parameters
+from harness.validation import explain
+
+
+class Exclude(Parameters):
+    """Cells to leave out: those that match every key given."""
+
+    dataset: str | list[str] | None = None
+    model: str | list[str] | None = None
+    strategy: str | list[str] | None = None
+    seed: int | list[int] | None = None
+
+
+class SuiteFile(Parameters):
+    """The top level of a suite; entries are checked against their plugins."""
+
+    name: str = Field(
+        "", pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]*)?$", description="default: file name"
+    )
+    title: str = Field("", description="one line, shown on the leaderboard")
+    seeds: list[int] = Field([0], min_length=1)
+    plugins: list[str] = Field([], description="drop-in folders, relative to the file")
+    budget: dict[str, Any] = Field({}, description="shared by all strategies")
+    execution: Execution = Execution()
+    dataset: list[dict[str, Any]] = Field(min_length=1)
+    model: list[dict[str, Any]] = Field([])
+    strategy: list[dict[str, Any]] = Field(min_length=1)
+    exclude: list[Exclude] = Field([])
+
+
+@dataclass(frozen=True)
+class DatasetEntry:
+    """One data set as one `[[dataset]]`, or one point of its grid, describes it."""
+
+    label: str
+    choice: PluginChoice
+    options: DataOptions
+    declaration: Declaration
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """One model with its parameters."""
+
+    label: str
+    choice: PluginChoice
+
+
+@dataclass(frozen=True)
+class StrategyEntry:
+    """One strategy, or several composed, with the budget that they run on."""
+
+    label: str
+    choices: tuple[PluginChoice, ...]
+    budget: Budget
+    uses_model: bool
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A validated suite."""
+
+    name: str
+    title: str
+    path: Path
+    seeds: tuple[int, ...]
+    budget: Budget
+    execution: Execution
+    datasets: tuple[DatasetEntry, ...]
+    models: tuple[ModelEntry, ...]
+    strategies: tuple[StrategyEntry, ...]
+    excludes: tuple[Exclude, ...] = ()
+
+    @property
+    def folder(self) -> Path:
+        """Relative paths in the suite start here."""
+        return self.path.parent
+
+
+def read_suite(
+    path: Path, plugin_folders: Sequence[Path] = ()
+) -> tuple[Suite, Catalog]:
+    """Read and validate a suite, with the plugins that it may name.
+
+    Raises
+    ------
+    ConfigError
+        With every mistake of the file.
+    """
+    file = read_suite_file(path)
+    folders = [*plugin_folders, *(path.parent / folder for folder in file.plugins)]
+    catalog = Catalog.discover(folders)
+    return _Reader(path, file, catalog).read(), catalog
+
+
+def read_suite_file(path: Path) -> SuiteFile:
+    """The top level of a suite file.
+
+    Raises
+    ------
+    ConfigError
+        If it is missing, no TOML, or has unknown keys.
+    """
+    try:
+        content = tomllib.loads(path.read_bytes().decode("utf-8"))
+    except FileNotFoundError:
+        raise ConfigError("no such suite file", str(path)) from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"can't be read as TOML: {error}", str(path)) from None
+    try:
+        return SuiteFile.model_validate(content)
+    except ValidationError as error:
+        schema = SuiteFile.model_json_schema()
+        raise ConfigError(explain(error.errors(), schema), str(path)) from None
+
+
+_Entry = TypeVar("_Entry", DatasetEntry, ModelEntry, StrategyEntry)
+_Model = TypeVar("_Model", bound=Parameters)
+
+
+@dataclass
+class _Reader:
+    """Resolves all entries, and collects the problems of each."""
+
+    path: Path
+    file: SuiteFile
+    catalog: Catalog
+    problems: list[str] = field(default_factory=list)
+
+    def read(self) -> Suite:
+        budget = self._caught(lambda: _validated(Budget, self.file.budget, "[budget]"))
+        suite = Suite(
+            name=self.file.name or self.path.stem,
+            title=self.file.title,
+            path=self.path,
+            seeds=tuple(self.file.seeds),
+            budget=budget or Budget(),
+            execution=self.file.execution,
+            datasets=self._entries("dataset", self.file.dataset, self._dataset),
+            models=self._entries("model", self.file.model, self._model),
+            strategies=self._entries("strategy", self.file.strategy, self._strategy),
+            excludes=tuple(self.file.exclude),
+        )
+        self._check_whole(suite)
+        if self.problems:
+            raise ConfigError(list(dict.fromkeys(self.problems)), str(self.path))
+        return suite
+
+    def _caught(self, resolve: Callable[[], Any]) -> Any:
+        """The result, or None with the problems noted."""
+        try:
+            return resolve()
+        except ConfigError as error:
+            self.problems += error.problems
+        except ValueError as error:
+            self.problems.append(str(error))
+        return None
+
+    def _entries(
+        self,
+        kind: str,
+        tables: Sequence[Mapping[str, Any]],
+        resolve: Callable[[dict[str, Any], str], _Entry],
+    ) -> tuple[_Entry, ...]:
+        found: list[_Entry] = []
+        for i, table in enumerate(tables, start=1):
+            where = f"[[{kind}]] {i} ({table.get('use', '?')})"
+            for point in self._caught(lambda: _points(table, where)) or ():
+                entry = self._caught(lambda: resolve(dict(point), where))
+                found += [entry] if entry else []
+        return distinct_labels(found)
+
+    def _dataset(self, table: dict[str, Any], where: str) -> DatasetEntry:
+        declaration = self._declared("dataset", table, where)
+        known = set(DataOptions.model_fields)
+        params = {k: v for k, v in table.items() if k not in known}
+        label = params.pop("label", declaration.name)
+        return DatasetEntry(
+            label=label,
+            choice=resolve_parameters(declaration, params, where),
+            options=_validated(
+                DataOptions, {k: v for k, v in table.items() if k in known}, where
+            ),
+            declaration=declaration,
+        )
+
+    def _model(self, table: dict[str, Any], where: str) -> ModelEntry:
+        declaration = self._declared("model", table, where)
+        label = table.pop("label", declaration.name)
+        return ModelEntry(label, resolve_parameters(declaration, table, where))
+
+    def _strategy(self, table: dict[str, Any], where: str) -> StrategyEntry:
+        names = table.pop("use", None)
+        names = [names] if isinstance(names, str) else names
+        if not (isinstance(names, list) and names and all(map(_is_name, names))):
+            raise ConfigError(f'{where} use: should be a name, or a list as ["a", "b"]')
+        declared = [
+            self._declared("strategy", {"use": name}, where) for name in names
+        ]
+        clashes = [f"{where} {reason}" for reason in conflicts(declared)]
+        if clashes:
+            raise ConfigError(clashes)
+        label = table.pop("label", "+".join(names))
+        budget = _merged(self.file.budget, table.pop("budget", {}))
+        tables = _parameters_of(declared, table, where)
+        choices = [
+            resolve_parameters(d, tables[d.name], where) for d in declared
+        ]
+        return StrategyEntry(
+            label=label,
+            choices=tuple(choices),
+            budget=_validated(Budget, budget, f"{where} budget"),
+            uses_model=all(d.attributes["uses_model"] for d in declared),
+        )
+
+    def _declared(self, kind: Any, table: dict[str, Any], where: str) -> Declaration:
+        name = table.pop("use", None)
+        if not _is_name(name):
+            raise ConfigError(f'{where} use: is required: the name of a {kind}')
+        try:
+            return self.catalog.get(kind, name)
+        except ConfigError as error:
+            raise ConfigError([f"{where}: {p}" for p in error.problems]) from None
+
+    def _check_whole(self, suite: Suite) -> None:
+        """What no entry can know by itself."""
+        if any(s.uses_model for s in suite.strategies) and not self.file.model:
+            self.problems.append('no [[model]]: name one, as use = "resnet1d"')
+        if len(set(suite.seeds)) < len(suite.seeds):
+            self.problems.append(f"seeds: one stands twice in {list(suite.seeds)}")
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+def _points(table: Mapping[str, Any], where: str) -> list[dict[str, Any]]:
+    try:
+        expanded = expand_grid(table)
+    except ValueError as error:
+        raise ConfigError(f"{where} {error}") from None
+    return [entry for entry, _ in expanded]
+
+
+def _validated(model: type[_Model], values: Mapping[str, Any], where: str) -> _Model:
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        messages = explain(error.errors(), model.model_json_schema(), where)
+        raise ConfigError(messages) from None
+
+
+def _merged(shared: Mapping[str, Any], own: Any) -> dict[str, Any]:
+    """The suite's budget with a strategy's own values over it, table by table."""
+    merged = dict(shared)
+    for key, value in dict(own).items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        # Another optimizer or schedule shares no settings with the suite's.
+        if both and value.get("use", merged[key].get("use")) == merged[key].get("use"):
+            merged[key] = {**merged[key], **value}
+        else:
+            merged[key] = value
+    return merged
+
+
+def _parameters_of(
+    declared: Sequence[Declaration], table: dict[str, Any], where: str
+) -> dict[str, dict[str, Any]]:
+    """Each strategy's parameters: flat for one, a table by name for several."""
+    if len(declared) == 1:
+        return {declared[0].name: table}
+    names = [d.name for d in declared]
+    strays = [
+        f"{where} {key}: composed strategies take a table each, as "
+        f"{names[0]}.{key} = ..."
+        for key, value in table.items()
+        if key not in names or not isinstance(value, dict)
+    ]
+    if strays:
+        raise ConfigError(strays)
+    return {name: table.get(name, {}) for name in names}

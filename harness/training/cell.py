@@ -1,0 +1,78 @@
+"""One cell from its data to its judged weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load as load_weights
+from torch import nn
+
+from harness.cell import Cell
+from harness.data.loading import DataSplits
+from harness.data.opening import OpenData, instantiate
+from harness.options import Execution
+from harness.training.evaluation import Evaluation, evaluate
+from harness.training.run import Run
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A run that is over, and what its weights are worth.
+
+    Attributes
+    ----------
+    test, validation
+        The final weights, judged.
+    snapshots
+        Name, axes and test metrics of each state that was kept on the way.
+    """
+
+    run: Run
+    splits: DataSplits
+    test: Evaluation
+    validation: Evaluation
+    snapshots: list[dict[str, Any]]
+
+
+def make_run(cell: Cell, splits: DataSplits, folder: Path, execution: Execution) -> Run:
+    """The run of a cell, not started; `splits.test` stays behind."""
+    strategies = [instantiate(choice) for choice in cell.strategies]
+    return Run(cell, splits, strategies, _builder(cell, splits), folder, execution)
+
+
+def train_cell(run: Run, splits: DataSplits, data: OpenData) -> Trained:
+    """Train the run to its end, then judge its weights on the test split, once."""
+    run.execute()
+    subsets = data.dataset.class_subsets
+    test = evaluate(run, splits.test, subsets)
+    validation = evaluate(run, splits.validation, subsets)
+    final = {k: v.detach().clone() for k, v in run.model.state_dict().items()}
+    snapshots = []
+    for entry in run.snapshots.entries:
+        run.model.load_state_dict(load_weights(run.snapshots.read(entry)))
+        judged = evaluate(run, splits.test, subsets)
+        snapshots.append({**entry, "test": judged.metrics})
+    run.model.load_state_dict(final)
+    return Trained(run, splits, test, validation, snapshots)
+
+
+def _builder(cell: Cell, splits: DataSplits) -> Callable[[], nn.Module]:
+    def build() -> nn.Module:
+        assert cell.model is not None
+        model: nn.Module = instantiate(cell.model).build(
+            len(splits.leads), splits.samples, len(splits.classes)
+        )
+        return model
+
+    return build
+
+
+def set_determinism(threads: int) -> None:
+    """Make equal runs give equal bits: fixed threads, deterministic kernels."""
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(mode=True)
+    torch.backends.cudnn.benchmark = False

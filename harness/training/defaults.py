@@ -1,0 +1,67 @@
+"""What the core does where no strategy says otherwise: a plugin, asked last."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from harness.data.batch import Batch
+from harness.hooks import hookimpl
+from harness.training.losses import per_sample_loss, probabilities
+from harness.training.optimization import build_optimizer
+from harness.training.outputs import EpochReport, Outputs
+
+if TYPE_CHECKING:
+    from harness.training.run import Run
+
+
+class Defaults:
+    """Plain supervised training on the suite's budget."""
+
+    @hookimpl(trylast=True)
+    def build_model(self, run: Run) -> nn.Module:
+        """The cell's model."""
+        return run.new_model()
+
+    @hookimpl(trylast=True)
+    def build_optimizer(self, run: Run) -> torch.optim.Optimizer:
+        """The budget's, over the trainable parameters of the model and its additions."""
+        return build_optimizer(run.cell.budget, run.parameters())
+
+    @hookimpl(trylast=True)
+    def train(self, run: Run) -> bool:
+        """One fit."""
+        run.fit()
+        return True
+
+    @hookimpl(trylast=True)
+    def phase(self, run: Run) -> str:
+        """All epochs alike."""
+        return "train"
+
+    @hookimpl(trylast=True)
+    def training_step(self, run: Run, batch: Batch) -> bool:
+        """Forward, backward, step."""
+        run.backward(run.losses(batch))
+        run.step()
+        return True
+
+    @hookimpl(trylast=True)
+    def sample_losses(self, run: Run, batch: Batch, outputs: Outputs) -> Tensor:
+        """Cross-entropy, or binary cross-entropy averaged over classes."""
+        return per_sample_loss(outputs, batch.labels, run.task)
+
+    @hookimpl(trylast=True)
+    def should_stop(self, run: Run, report: EpochReport) -> bool:
+        """Early stopping, where the budget declares it."""
+        rule = run.cell.budget.early_stopping
+        if rule is None or run.fitted is None:
+            return False
+        return run.fitted.epochs_without_gain >= rule.patience
+
+    @hookimpl(trylast=True)
+    def predict(self, run: Run, batch: Batch, outputs: Outputs) -> Tensor:
+        """Softmax or sigmoid, averaged over valid steps."""
+        return probabilities(outputs, run.task)

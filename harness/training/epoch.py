@@ -1,0 +1,177 @@
+"""One epoch: which samples, in which order, what was kept of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from harness.data.augment import augment_batch
+from harness.data.batch import Batch
+from harness.data.order import batches, bucketed_batches, epoch_order
+from harness.errors import PluginError
+from harness.options import RandomCrop
+from harness.training.keeping import Packer, kept_mask
+
+if TYPE_CHECKING:
+    from harness.training.fit import Fit
+    from harness.training.run import Run
+
+
+class Epoch:
+    """The state of the epoch under way; a checkpoint may fall inside it.
+
+    Attributes
+    ----------
+    indices, weights
+        The samples of this epoch and what their losses are multiplied by.
+    seen, scored, kept
+        Samples that came by, that were judged by a forward-only pass, and that were
+        trained on.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.phase: str = run.hook.phase(run=run)
+        with run.meter.outside("select_epoch"):
+            selected = run.hook.select_epoch(run=run)
+        self.indices, self.weights = _checked(selected, len(run.train))
+        self.seen = self.scored = self.kept = 0
+        self.backpropagated = self.steps = self.skipped_batches = 0
+        self.losses = torch.zeros((), dtype=torch.float64, device=run.device)
+        classes = len(run.classes)
+        self.seen_by_class = torch.zeros(classes, device=run.device)
+        self.kept_by_class = torch.zeros(classes, device=run.device)
+        self.packer = Packer(run.cell.budget.batch_size)
+        self._seed = run.cell.seed
+        self._path = run.loops.path
+        self._batch_size = run.cell.budget.batch_size
+        self._lengths = run.train.lengths if run.train.window is None else None
+
+    @cached_property
+    def batches(self) -> list[NDArray[np.int64]]:
+        """Positions in `run.train` of each batch: a function of seed and place only."""
+        order = self.indices[epoch_order(len(self.indices), self._seed, *self._path)]
+        if self._lengths is None:
+            return batches(order, self._batch_size)
+        return bucketed_batches(
+            order, self._lengths, self._batch_size, self._seed, *self._path
+        )
+
+    @property
+    def order_hash(self) -> str:
+        """Of the first batch: equal in two epochs only if shuffling were forgotten."""
+        first = self.batches[0] if self.batches else np.empty(0, np.int64)
+        return hashlib.sha256(first.tobytes()).hexdigest()[:8]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain data and tensors."""
+        names = ("phase", "seen", "scored", "kept", "backpropagated", "steps")
+        names += ("skipped_batches",)
+        tensors = ("losses", "seen_by_class", "kept_by_class")
+        weights = None if self.weights is None else torch.from_numpy(self.weights)
+        return {
+            **{name: getattr(self, name) for name in (*names, *tensors)},
+            "indices": torch.from_numpy(self.indices),
+            "weights": weights,
+            "packer": self.packer.state_dict(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """As `state_dict` gave it."""
+        for name, value in state.items():
+            if name in ("indices", "weights"):
+                setattr(self, name, None if value is None else value.numpy())
+            elif name == "packer":
+                self.packer.load_state_dict(value)
+            elif isinstance(value, Tensor):
+                getattr(self, name).copy_(value)
+            else:
+                setattr(self, name, value)
+        self.__dict__.pop("batches", None)
+
+
+def _checked(
+    selected: Any, records: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32] | None]:
+    """The hook's selection, or everything.
+
+    Raises
+    ------
+    PluginError
+        If it is no selection of training records.
+    """
+    if selected is None:
+        return np.arange(records), None
+    try:
+        indices, weights = selected
+        indices = np.asarray(indices, dtype=np.int64)
+        weights = None if weights is None else np.asarray(weights, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise PluginError(f"select_epoch must return (indices, weights): {error}") from None
+    if indices.ndim != 1 or (len(indices) and not 0 <= indices.min() <= indices.max() < records):
+        raise PluginError(f"select_epoch: indices must be a row of numbers below {records}")
+    if weights is not None and weights.shape != indices.shape:
+        raise PluginError(
+            f"select_epoch: {len(indices)} indices, but weights of shape {weights.shape}"
+        )
+    return indices, weights
+
+
+def train_epoch(run: Run, fit: Fit, epoch: Epoch) -> None:
+    """All batches of the epoch that aren't done yet."""
+    checkpoint = run.saver.inside_epoch
+    for i in run.loops.iterate("batch", lambda: len(epoch.batches), checkpoint):
+        run.seed_torch()
+        with run.clock.measure("data_wait"):
+            batch = _batch(run, epoch, i)
+        fit.rate.apply(run.optimizer, fit.progress(epoch, run.epoch))
+        with run.meter.step(epoch.phase, size=batch.signals.numel()):
+            _train_on_kept(run, epoch, batch)
+        epoch.seen += len(batch)
+    rest = epoch.packer.rest()
+    if rest is not None:
+        with run.meter.step(epoch.phase, size=rest.signals.numel()):
+            run.train_on(rest)
+
+
+def _batch(run: Run, epoch: Epoch, i: int) -> Batch:
+    """The i-th batch, cropped, weighted and augmented, on the device."""
+    positions = epoch.batches[i]
+    augment = run.cell.budget.augment
+    crop = any(isinstance(a, RandomCrop) for a in augment)
+    batch = run.train.batch(positions, crop=run.rng("crop") if crop else None)
+    if epoch.weights is not None:
+        by_record = np.zeros(len(run.train), dtype=np.float32)
+        by_record[epoch.indices] = epoch.weights
+        batch.weights = torch.from_numpy(by_record[positions])
+    batch = batch.to(run.device)
+    return augment_batch(batch, augment, len(run.classes), run.rng("augment"))
+
+
+def _train_on_kept(run: Run, epoch: Epoch, batch: Batch) -> None:
+    """Ask which samples to keep, and train on these: now, or once a batch is full."""
+    epoch.seen_by_class += class_counts(batch, len(run.classes))
+    mask = kept_mask(run, batch)
+    kept = batch if mask is None else batch.select(mask)
+    epoch.kept += len(kept)
+    epoch.kept_by_class += class_counts(kept, len(run.classes))
+    if run.dropping.pack and mask is not None:
+        for full in epoch.packer.add(kept):
+            run.train_on(full)
+    elif len(kept):
+        run.train_on(kept, of=len(batch))
+    else:
+        epoch.skipped_batches += 1
+
+
+def class_counts(batch: Batch, classes: int) -> Tensor:
+    """How much of each class a batch holds, shape (classes,); mixed labels in shares."""
+    if batch.labels.ndim == 2:
+        return batch.labels.sum(0)
+    return torch.bincount(batch.labels, minlength=classes).float()

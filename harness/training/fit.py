@@ -1,0 +1,162 @@
+"""The standard loop: epochs of training, validation, and the choice of weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from harness.data.order import batches
+from harness.training.buffers import reestimate_batchnorm
+from harness.training.epoch import Epoch, train_epoch
+from harness.training.evaluation import evaluate
+from harness.training.optimization import LearningRate
+from harness.training.outputs import EpochReport
+
+if TYPE_CHECKING:
+    from harness.training.run import Run
+
+
+class Fit:
+    """One call of `run.fit`, with what it must not forget across a kill.
+
+    Attributes
+    ----------
+    chosen
+        Epoch, phase and validation macro-F1 of the weights that the fit ends with.
+    epochs_without_gain
+        Epochs since validation macro-F1 last rose.
+    """
+
+    def __init__(self, run: Run, epochs: int) -> None:
+        self.epochs = epochs
+        self.rate = LearningRate(run.cell.budget, epochs)
+        self.chosen: dict[str, Any] = {}
+        self.epochs_without_gain = 0
+        self._best_macro_f1 = -1.0
+        self._best_weights: dict[str, Tensor] | None = None
+        self._run = run
+
+    def run(self) -> None:
+        """Train all epochs that aren't done, then take the chosen weights."""
+        run = self._run
+        checkpoint = run.saver.after_epoch
+        for number in run.loops.iterate("epoch", lambda: self.epochs, checkpoint):
+            report = self._epoch(number)
+            with run.meter.outside("epoch_end"):
+                run.hook.epoch_end(run=run, report=report)
+            if run.hook.should_stop(run=run, report=report):
+                break
+        if self._best_weights is not None:
+            run.model.load_state_dict(self._best_weights)
+
+    def progress(self, epoch: Epoch, number: int) -> float:
+        """The share of the fit that is over, in [0, 1); dropped samples count as seen."""
+        return (number + epoch.seen / max(1, len(epoch.indices))) / self.epochs
+
+    def _epoch(self, number: int) -> EpochReport:
+        run = self._run
+        run.model.train()
+        epoch = Epoch(run)
+        run.tally = epoch
+        run.core.add("epoch", epoch)
+        train_epoch(run, self, epoch)
+        run.tally = None
+        if run.dropping.reestimate_batchnorm:
+            self._reestimate()
+        validation = evaluate(run, run.validation).metrics
+        self.rate.validated(validation["log_loss"])
+        self._choose(number, epoch.phase, validation["macro_f1"])
+        return self._report(number, epoch, validation)
+
+    def _reestimate(self) -> None:
+        run = self._run
+
+        def forwards() -> None:
+            for positions in batches(
+                torch.arange(len(run.train)).numpy(), run.cell.budget.batch_size
+            ):
+                with run.meter.step("re-estimation of BatchNorm"):
+                    run.forward(run.train.batch(positions).to(run.device))
+
+        reestimate_batchnorm(run.model, forwards)
+
+    def _choose(self, number: int, phase: str, macro_f1: float) -> None:
+        """Remember the weights of the best epoch (the earliest of equals), or of the
+        last one."""
+        here = {"epoch": number, "phase": phase, "validation_macro_f1": macro_f1}
+        rises = macro_f1 > self._best_macro_f1
+        self.epochs_without_gain = 0 if rises else self.epochs_without_gain + 1
+        self._best_macro_f1 = max(macro_f1, self._best_macro_f1)
+        if self._run.cell.budget.weights == "last":
+            self.chosen = here
+        elif rises:
+            self.chosen = here
+            state = self._run.model.state_dict()
+            self._best_weights = {k: v.detach().clone() for k, v in state.items()}
+
+    def _report(
+        self, number: int, epoch: Epoch, validation: Mapping[str, Any]
+    ) -> EpochReport:
+        run = self._run
+        counts = run.meter.samples_of()
+        trained = epoch.backpropagated
+        loss = float(epoch.losses) / trained if trained else None
+        shown = ("macro_f1", "accuracy", "label_accuracy", "macro_auroc")
+        seen = epoch.seen_by_class.tolist()
+        kept = epoch.kept_by_class.tolist()
+        row = {
+            "epoch": number,
+            "loops": {k: v for k, v in run.loops.indices.items() if k != "epoch"},
+            "phase": epoch.phase,
+            "loss": loss,
+            "validation": {
+                "loss": validation["log_loss"],
+                **{name: validation[name] for name in shown},
+            },
+            "kept_share": epoch.kept / epoch.seen if epoch.seen else 0.0,
+            "kept_share_by_class": {
+                name: k / s if s else None
+                for name, k, s in zip(run.classes, kept, seen, strict=True)
+            },
+            "learning_rate": run.optimizer.param_groups[0]["lr"],
+            "seen": epoch.seen,
+            "scored": epoch.scored,
+            "kept": epoch.kept,
+            "steps": epoch.steps,
+            "skipped_batches": epoch.skipped_batches,
+            "effective_epochs": counts.effective_epochs,
+            "forward_epochs": counts.forward_epochs,
+            "flops": run.meter.training_flops(),
+            "first_batch": epoch.order_hash,
+        }
+        run.history.append(row)
+        return EpochReport(
+            epoch=number,
+            phase=epoch.phase,
+            loss=loss,
+            validation=dict(validation),
+            kept_share=row["kept_share"],
+            learning_rate=row["learning_rate"],
+            row=row,
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain data and tensors."""
+        return {
+            "rate": self.rate.state_dict(),
+            "chosen": self.chosen,
+            "epochs_without_gain": self.epochs_without_gain,
+            "best_macro_f1": self._best_macro_f1,
+            "best_weights": self._best_weights,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """As `state_dict` gave it."""
+        self.rate.load_state_dict(state["rate"])
+        self.chosen = dict(state["chosen"])
+        self.epochs_without_gain = state["epochs_without_gain"]
+        self._best_macro_f1 = state["best_macro_f1"]
+        self._best_weights = state["best_weights"]

@@ -1,0 +1,84 @@
+"""The default losses and predictions, for logits with and without steps."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from harness.plugin import Task
+from harness.training.outputs import Outputs
+
+
+def per_sample_loss(outputs: Outputs, labels: Tensor, task: Task) -> Tensor:
+    """Cross-entropy, or binary cross-entropy averaged over classes; shape (batch,).
+
+    Labels may be class indices, shape (batch,), or targets, shape (batch, classes).
+    Where logits have steps, every valid step has its record's label, and the losses
+    of its steps are averaged.
+    """
+    logits = outputs.logits
+    if logits.ndim == 2:
+        return _loss(logits, labels, task)
+    steps = logits.shape[2]
+    flat = logits.transpose(1, 2).flatten(0, 1)
+    losses = _loss(flat, labels.repeat_interleave(steps, 0), task).view(-1, steps)
+    return mean_over_steps(losses.unsqueeze(1), outputs.step_mask).squeeze(1)
+
+
+def _loss(logits: Tensor, labels: Tensor, task: Task) -> Tensor:
+    if task == "single-label":
+        return functional.cross_entropy(logits, labels, reduction="none")
+    return functional.binary_cross_entropy_with_logits(
+        logits, labels, reduction="none"
+    ).mean(1)
+
+
+def probabilities(outputs: Outputs, task: Task) -> Tensor:
+    """Softmax or sigmoid, shape (batch, classes); the mean over valid steps."""
+    single = task == "single-label"
+    values = outputs.logits.softmax(1) if single else outputs.logits.sigmoid()
+    return values if values.ndim == 2 else mean_over_steps(values, outputs.step_mask)
+
+
+def mean_over_steps(values: Tensor, mask: Tensor | None) -> Tensor:
+    """The mean over the last axis of (batch, channels, steps), under a mask."""
+    if mask is None:
+        return values.mean(2)
+    weights = mask.unsqueeze(1).to(values.dtype)
+    return (values * weights).sum(2) / weights.sum(2).clamp_min(1)
+
+
+def true_class_probability(probability: Tensor, labels: Tensor, task: Task) -> Tensor:
+    """The probability given to the truth, shape (batch,).
+
+    Single-label: of the true class (under mixed labels, the expectation over them).
+    Multi-label: the mean over classes of p where the class is present, 1 - p else.
+    """
+    if labels.ndim == 1:
+        return probability.gather(1, labels.unsqueeze(1)).squeeze(1)
+    if task == "single-label":
+        return (probability * labels).sum(1)
+    return (probability * labels + (1 - probability) * (1 - labels)).mean(1)
+
+
+def is_correct(probability: Tensor, labels: Tensor, task: Task) -> Tensor:
+    """Whether the prediction is right, bool, shape (batch,).
+
+    The largest of mixed single labels is the truth; multi-label samples must have
+    every class on the right side of one half.
+    """
+    if task == "multi-label":
+        return ((probability >= 0.5) == (labels >= 0.5)).all(1)
+    truth = labels if labels.ndim == 1 else labels.argmax(1)
+    return probability.argmax(1) == truth
+
+
+def step_mask(lengths: Tensor, samples: int, steps: int) -> Tensor:
+    """Which of a model's steps hold signal: bool, shape (batch, steps).
+
+    A step holds signal if its first sample does; steps divide `samples` evenly.
+    """
+    first = torch.arange(steps, device=lengths.device) * (samples / steps)
+    mask: Tensor = first.unsqueeze(0) < lengths.unsqueeze(1)
+    return mask

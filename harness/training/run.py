@@ -1,0 +1,359 @@
+"""A run: one cell being trained, and all that a strategy is handed of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pluggy
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from harness.cell import Cell
+from harness.cost.clock import Clock
+from harness.cost.meter import Meter
+from harness.data.batch import Batch
+from harness.data.loading import DataSplits
+from harness.data.order import generator, torch_seed
+from harness.errors import CellError, PluginError
+from harness.hooks import PROJECT, PlanHooks, TrainingHooks
+from harness.options import Dropping, Execution
+from harness.plugin import Strategy
+from harness.training.buffers import kept_buffers
+from harness.training.checkpoint import Saver, Tracked, checkpoint_key
+from harness.training.defaults import Defaults
+from harness.training.evaluation import evaluate
+from harness.training.fit import Fit
+from harness.training.history import History
+from harness.training.losses import is_correct, step_mask, true_class_probability
+from harness.training.outputs import Outputs, Scores
+from harness.training.signature import takes_lengths
+from harness.training.snapshots import Snapshots
+
+if TYPE_CHECKING:
+    from harness.training.epoch import Epoch
+
+
+class Run:
+    """One cell being trained.
+
+    Attributes
+    ----------
+    cell
+        What is being trained, with all parameters.
+    train, validation
+        The splits that a strategy may see. The test split is not among them.
+    model, optimizer
+        Made by the hooks `build_model` and `build_optimizer`.
+    device
+        Where both live.
+    hook
+        Calls a hook of the core and of every strategy of the cell.
+    tally
+        What the epoch under way has seen, scored and kept; None between epochs.
+    """
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+
+    def __init__(
+        self,
+        cell: Cell,
+        data: DataSplits,
+        strategies: Sequence[Strategy],
+        new_model: Callable[[], nn.Module],
+        folder: Path,
+        execution: Execution,
+    ) -> None:
+        self.cell = cell
+        self.train = data.train
+        self.validation = data.validation
+        self.task = data.task
+        self.classes = data.classes
+        self.leads = len(data.leads)
+        self.samples = data.samples
+        self.new_model = new_model
+        self.accelerator = Accelerator(mixed_precision=_precision(cell))
+        self.device: torch.device = self.accelerator.device
+        self.meter = Meter(len(data.train), self.device, cell.seed)
+        self.clock = Clock(self.device)
+        self.meter.clock = self.clock
+        self.history = History(folder / "history.jsonl")
+        self.snapshots = Snapshots(folder / "snapshots")
+        self.dropping = _dropping(strategies)
+        self.hook: Any = plugin_manager(strategies).hook
+        self.tally: Epoch | None = None
+        self.last_scores: Scores | None = None
+        self.fitted: Fit | None = None
+        self.core = Tracked()
+        self._tracked = Tracked()
+        self._modules: dict[str, nn.Module] = {}
+        self._divisor: int | None = None
+        self.saver = Saver(folder, checkpoint_key(cell), execution, self._parts(), self.clock)
+        self.loops = self.saver.loops
+
+    def _parts(self) -> dict[str, Any]:
+        """Everything that a checkpoint holds, in the order of restoring."""
+        return {
+            "core": self.core,
+            "tracked": self._tracked,
+            "meter": self.meter,
+            "clock": self.clock,
+            "history": self.history,
+            "snapshots": self.snapshots,
+        }
+
+    # --- what a run goes through -------------------------------------------------
+
+    def execute(self) -> None:
+        """Train from the start, or from the checkpoint, to the final weights."""
+        torch.manual_seed(torch_seed(self.cell.seed, "initial weights"))
+        with self.meter.outside("build_model"):
+            self.set_model(self.hook.build_model(run=self))
+        with self.meter.outside("setup"):
+            self.hook.setup(run=self)
+        with self.clock.measure("training"), self.meter.outside("train"):
+            self.hook.train(run=self)
+
+    def set_model(self, model: nn.Module) -> None:
+        """Make `model` the one that is trained, metered and evaluated."""
+        self.model = model.to(self.device)
+        self._takes_lengths = takes_lengths(self.model)
+        self.meter.watch("model", self.model)
+        self.core.add("model", self.model)
+
+    def fit(self, epochs: int | None = None, *, fresh_optimizer: bool = False) -> None:
+        """Train for some epochs of the standard loop, with all hooks.
+
+        Parameters
+        ----------
+        epochs
+            Default: the budget's.
+        fresh_optimizer
+            Build a new optimizer, as a new round wants it; the first fit always does.
+        """
+        if fresh_optimizer or not hasattr(self, "optimizer"):
+            built = self.hook.build_optimizer(run=self)
+            self.optimizer = self.accelerator.prepare_optimizer(built)
+            self.meter.optimizer = self.optimizer
+            self.core.add("optimizer", self.optimizer)
+        self.fitted = Fit(self, epochs or self.cell.budget.epochs)
+        self.core.add("fit", self.fitted)
+        self.fitted.run()
+
+    # --- loops and state ---------------------------------------------------------
+
+    def loop(self, name: str, n: int) -> Iterator[int]:
+        """The indices of an outer loop not done yet; a checkpoint follows each."""
+        return self.loops.iterate(name, lambda: n, lambda _: self.saver.save())
+
+    def track(self, **state: Any) -> None:
+        """What a checkpoint shall hold of a strategy: its only place for state.
+
+        It takes anything with `state_dict`, tensors, lists and dicts of plain data;
+        each is restored in place on entering the loop that the checkpoint was in.
+
+        Raises
+        ------
+        CheckpointError
+            If an item can't be restored in place.
+        """
+        for name, item in state.items():
+            self._tracked.add(name, item)
+
+    # --- forward and backward ----------------------------------------------------
+
+    def forward(self, batch: Batch) -> Outputs:
+        """The model's outputs for a batch, in its present mode.
+
+        Raises
+        ------
+        CellError
+            If records have lengths and the model takes none.
+        """
+        with self.accelerator.autocast():
+            if batch.lengths is None:
+                return Outputs(self.model(batch.signals).float())
+            if not self._takes_lengths:
+                raise CellError(
+                    f"{type(self.model).__name__} takes no lengths, so it can't be "
+                    'trained on whole records; set seconds to a number, not "whole"'
+                )
+            logits = self.model(batch.signals, batch.lengths).float()
+        if logits.ndim == 2:
+            return Outputs(logits)
+        mask = step_mask(batch.lengths, batch.signals.shape[-1], logits.shape[-1])
+        return Outputs(logits, step_mask=mask)
+
+    def score(
+        self,
+        batch: Batch,
+        mode: Literal["eval", "train"] = "eval",
+        *,
+        update_buffers: bool = False,
+    ) -> Scores:
+        """A metered forward-only pass, to judge the samples of a batch.
+
+        Parameters
+        ----------
+        batch
+            As given to `select_samples`.
+        mode
+            In which the model scores: `train` has dropout and batch statistics.
+        update_buffers
+            Let the pass move BatchNorm's running statistics (in mode `train`).
+        """
+        was_training = self.model.training
+        self.model.train(mode == "train")
+        keeps = mode == "train" and not update_buffers
+        with torch.no_grad(), kept_buffers(self.model) if keeps else nullcontext():
+            outputs = self.forward(batch)
+            losses = self._losses(batch, outputs)
+            probability = self.hook.predict(run=self, batch=batch, outputs=outputs)
+        self.model.train(was_training)
+        truth = true_class_probability(probability, batch.labels, self.task)
+        correct = is_correct(probability, batch.labels, self.task)
+        self.last_scores = Scores(outputs.logits, losses, truth, correct)
+        if self.tally is not None:
+            self.tally.scored += len(batch)
+        return self.last_scores
+
+    def losses(self, batch: Batch) -> Tensor:
+        """Forward and all losses: one value a sample, weighted; shape (batch,)."""
+        return self._losses(batch, self.forward(batch)) * batch.weights
+
+    def _losses(self, batch: Batch, outputs: Outputs) -> Tensor:
+        losses: Tensor = self.hook.sample_losses(run=self, batch=batch, outputs=outputs)
+        for extra in self.hook.extra_losses(run=self, batch=batch, outputs=outputs):
+            losses = losses + extra
+        if losses.shape != (len(batch),):
+            raise PluginError(
+                f"losses must have one value a sample, shape ({len(batch)},), "
+                f"got {tuple(losses.shape)}"
+            )
+        return losses
+
+    def backward(self, losses: Tensor) -> None:
+        """Backpropagate the mean of per-sample losses, shape (batch,)."""
+        divisor = self._divisor or len(losses)
+        mean = losses.mean() if divisor == len(losses) else losses.sum() / divisor
+        self.accelerator.backward(mean)
+        if self.tally is not None:
+            self.tally.losses += losses.detach().sum()
+            self.tally.backpropagated += len(losses)
+
+    def step(self) -> None:
+        """Clip, step the optimizer, let strategies re-apply masks, clear gradients."""
+        limit = self.cell.budget.clip_norm
+        if limit is not None:
+            trainable = [p for g in self.optimizer.param_groups for p in g["params"]]
+            self.accelerator.clip_grad_norm_(trainable, limit)
+        self.optimizer.step()
+        self.hook.after_step(run=self)
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.tally is not None:
+            self.tally.steps += 1
+
+    def train_on(self, batch: Batch, of: int | None = None) -> None:
+        """One training step of the hooks, on a batch kept out of `of` samples."""
+        average_over_all = self.dropping.average_over == "batch" and of is not None
+        self._divisor = of if average_over_all else None
+        frozen = self.dropping.batchnorm == "full"
+        with kept_buffers(self.model) if frozen else nullcontext():
+            self.hook.training_step(run=self, batch=batch)
+        self._divisor = None
+
+    # --- the rest of a strategy's verbs ------------------------------------------
+
+    @property
+    def epoch(self) -> int:
+        """The epoch under way, from 0; of the innermost fit."""
+        return self.loops.indices.get("epoch", 0)
+
+    def add_module(self, name: str, module: nn.Module) -> nn.Module:
+        """An adapter or head of the strategy's own, to be called before `fit`.
+
+        It is placed, tracked, metered and optimised with the model, and isn't part of
+        the weights that are saved.
+        """
+        placed = module.to(self.device)
+        self._modules[name] = placed
+        self.core.add(f"module {name}", placed)
+        self.meter.watch(name, placed, whole=False)
+        return placed
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """Of the model and of all added modules."""
+        yield from self.model.parameters()
+        for module in self._modules.values():
+            yield from module.parameters()
+
+    def snapshot(self, name: str, **axes: float) -> None:
+        """Keep the present weights; the core evaluates them on the test split once
+        training is over, and never hands the figure back.
+
+        Parameters
+        ----------
+        name
+            Letters, digits, `.`, `_`, `-`.
+        axes
+            Numbers that place it in a plot, as `round=3`.
+        """
+        self.snapshots.take(name, self.model, axes)
+
+    def evaluate(self, split: Literal["validation"] = "validation") -> dict[str, Any]:
+        """Metrics on the validation split, as in every result.
+
+        Raises
+        ------
+        PluginError
+            If any other split is asked for.
+        """
+        if split != "validation":
+            raise PluginError(f"run.evaluate({split!r}): only 'validation' is to be had")
+        return evaluate(self, self.validation).metrics
+
+    def log(self, **values: Any) -> None:
+        """Plain values to stand in the history's row of this epoch."""
+        self.history.log(values)
+
+    def rng(self, name: str) -> np.random.Generator:
+        """A random stream that depends on the seed, the open loops and `name` only."""
+        return generator(self.cell.seed, *self.loops.path, name)
+
+    def progress(self) -> str:
+        """Where the run is, for people: `round 3, epoch 5 of 20`."""
+        places = [f"{p.name} {p.index + 1}" for p in self.loops.open if p.name != "batch"]
+        if places and self.fitted is not None:
+            places[-1] += f" of {self.fitted.epochs}"
+        return ", ".join(places) or "setting up"
+
+    def seed_torch(self) -> None:
+        """Set torch's global random state (dropout's) for this place in the loops."""
+        torch.manual_seed(torch_seed(self.cell.seed, *self.loops.path, "torch"))
+
+
+def _precision(cell: Cell) -> str:
+    return "no" if cell.budget.precision == "fp32" else cell.budget.precision
+
+
+def _dropping(strategies: Sequence[Strategy]) -> Dropping:
+    """The settings of the strategy that drops samples, or the defaults."""
+    own = [s.params for s in strategies if isinstance(s.params, Dropping)]
+    return own[0] if own else Dropping()
+
+
+def plugin_manager(strategies: Sequence[Strategy]) -> pluggy.PluginManager:
+    """The core's defaults, with the cell's strategies over them in their order."""
+    manager = pluggy.PluginManager(PROJECT)
+    manager.add_hookspecs(PlanHooks)
+    manager.add_hookspecs(TrainingHooks)
+    manager.register(Defaults(), name="defaults")
+    for strategy in strategies:
+        manager.register(strategy, name=strategy.name)
+    manager.check_pending()
+    return manager

@@ -1,0 +1,54 @@
+"""Weights kept on the way, to be judged on the test split once training is over."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save
+from torch import nn
+
+from harness.errors import PluginError
+from harness.results.files import write_atomically
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+class Snapshots:
+    """Named states of the model; their test figures are never handed to a strategy."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.entries: list[dict[str, Any]] = []
+
+    def take(self, name: str, model: nn.Module, axes: Mapping[str, float]) -> None:
+        """Keep the model's present weights under a name, with axes for plots.
+
+        Raises
+        ------
+        PluginError
+            If the name is no plain file name, or was used before with other axes.
+        """
+        if not _NAME.fullmatch(name):
+            raise PluginError(f"snapshot {name!r}: letters, digits, '.', '_', '-' only")
+        file = "-".join([name, *(f"{k}={v:g}" for k, v in sorted(axes.items()))])
+        entry = {"name": name, "axes": dict(axes), "file": f"{file}.safetensors"}
+        if entry in self.entries:
+            raise PluginError(f"snapshot {file!r} is taken twice; give it an axis")
+        state = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
+        write_atomically(self.folder / entry["file"], save(state))
+        self.entries.append(entry)
+
+    def read(self, entry: Mapping[str, Any]) -> bytes:
+        """The safetensors file of one entry."""
+        return (self.folder / entry["file"]).read_bytes()
+
+    def state_dict(self) -> list[dict[str, Any]]:
+        """Plain data."""
+        return self.entries
+
+    def load_state_dict(self, state: list[dict[str, Any]]) -> None:
+        """As `state_dict` gave it."""
+        self.entries = [dict(entry) for entry in state]

@@ -1,0 +1,77 @@
+"""Pydantic's errors as short messages with the key and what would be right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from harness.errors import did_you_mean
+
+
+def explain(
+    errors: Iterable[Mapping[str, Any]], schema: Mapping[str, Any], prefix: str = ""
+) -> list[str]:
+    """One message an error, each beginning with the dotted key.
+
+    Parameters
+    ----------
+    errors
+        As `ValidationError.errors()` gives them.
+    schema
+        JSON schema of the validated model, to know the keys that were possible.
+    prefix
+        Put before each key, as `[[dataset]] 1 (ptbxl)`.
+    """
+    return [_message(error, schema, prefix) for error in errors]
+
+
+def _message(
+    error: Mapping[str, Any], schema: Mapping[str, Any], prefix: str
+) -> str:
+    location: Sequence[Any] = error["loc"]
+    key = " ".join(x for x in (prefix, _dotted(location, schema)) if x)
+    if error["type"] == "extra_forbidden":
+        name = str(location[-1])
+        return f"{key}: unknown key; {did_you_mean(name, _keys(schema, location[:-1]))}"
+    if error["type"] == "missing":
+        return f"{key}: is required"
+    if error["type"] == "value_error":
+        text = str(error["msg"]).removeprefix("Value error, ")
+        return f"{key}: {text}" if key else text
+    text = str(error["msg"]).replace("Input should", "should")
+    return f"{key}: {text}, got {error['input']!r}"
+
+
+def _dotted(location: Sequence[Any], schema: Mapping[str, Any]) -> str:
+    text = ""
+    for i, part in enumerate(location):
+        if isinstance(part, int):
+            text += f"[{part + 1}]"
+        # A union's tag is part of pydantic's location, but no key of the file.
+        elif i == len(location) - 1 or part in _keys(schema, location[:i]):
+            text += f".{part}" if text else str(part)
+    return text
+
+
+def _keys(schema: Mapping[str, Any], location: Sequence[Any]) -> set[str]:
+    """The keys that may stand at a place of a document of that schema."""
+    nodes = _expand(schema, schema)
+    for part in location:
+        children: list[Mapping[str, Any]] = []
+        for node in nodes:
+            child = node.get("properties", {}).get(part) or node.get("items")
+            if isinstance(child, Mapping):
+                children += _expand(child, schema)
+        nodes = children or nodes
+    return {key for node in nodes for key in node.get("properties", {})}
+
+
+def _expand(node: Mapping[str, Any], root: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """A node with its references and alternatives followed."""
+    if "$ref" in node:
+        name = node["$ref"].rsplit("/", 1)[-1]
+        return _expand(root["$defs"][name], root)
+    found = [node]
+    for choice in (*node.get("anyOf", ()), *node.get("oneOf", ())):
+        found += _expand(choice, root)
+    return found

@@ -1,0 +1,130 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import small_sets
+from small_sets import SmallSet
+
+from harness import ConfigError, DataError
+from harness.data.fingerprint import dataset_fingerprint
+from harness.data.index import index_records, summarise
+from harness.options import DataOptions
+
+HEAVY = {"pandas", "numpy", "torch", "scipy", "wfdb"}
+
+pytestmark = pytest.mark.usefixtures("own_cache")
+
+
+@pytest.fixture
+def request_for(monkeypatch):
+    # The set's module imports its neighbours' libraries by name in a fresh process.
+    monkeypatch.setenv("PYTHONPATH", str(Path(small_sets.__file__).parent))
+
+    def make(root, **options):
+        chosen = DataOptions.model_validate({"root": str(root), **options})
+        return {
+            "plugin_file": small_sets.__file__,
+            "class": "SmallSet",
+            "name": "small",
+            "version": 1,
+            "params": {"multi": False},
+            "options": chosen.model_dump(mode="json"),
+            "suite_folder": None,
+            "source_hash": "0",
+            "folder": "small",
+            "index_files": ["records.csv"],
+        }
+
+    return make
+
+
+def cached(own_cache):
+    return sorted((own_cache / "index").iterdir())
+
+
+def test_it_is_the_summary_of_the_index(request_for, written):
+    root = written / "small"
+    summary = dataset_fingerprint(request_for(root))
+    assert summary == summarise(index_records(SmallSet(root=root), DataOptions()))
+
+
+def test_a_hit_imports_nothing_heavy(request_for, written):
+    request = request_for(written / "small")
+    summary = dataset_fingerprint(request)
+    code = (
+        "import json, sys\n"
+        "from harness.data.fingerprint import dataset_fingerprint\n"
+        "summary = dataset_fingerprint(json.load(sys.stdin))\n"
+        "print(json.dumps([summary, sorted(sys.modules)]))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        input=json.dumps(request),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    again, modules = json.loads(done.stdout)
+    assert again == summary
+    assert not HEAVY & set(modules)
+
+
+def test_the_cache_is_asked_again_when_something_changed(
+    request_for, recordings, own_cache
+):
+    request = request_for(recordings / "small")
+    first = dataset_fingerprint(request)
+    dataset_fingerprint(request)
+    assert len(cached(own_cache)) == 1
+    table = recordings / "small/records.csv"
+    table.write_text(table.read_text().replace("r02,p2,A", "r02,p2,N"))
+    assert dataset_fingerprint(request)["fingerprint"] != first["fingerprint"]
+    os.utime(table, ns=(0, 0))
+    dataset_fingerprint(request)
+    dataset_fingerprint({**request, "source_hash": "1"})
+    assert len(cached(own_cache)) == 4
+
+
+def test_a_changed_file_of_ids_is_noticed(request_for, written, tmp_path, own_cache):
+    path = tmp_path / "ids.json"
+    ids = {
+        "train": ["r00", "r02"],
+        "validation": ["r04", "r06"],
+        "test": ["r08", "r10"],
+    }
+    path.write_text(json.dumps(ids))
+    request = request_for(written / "small", split={"file": "ids.json"})
+    request["suite_folder"] = str(tmp_path)
+    assert dataset_fingerprint(request)["counts"]["train"]["records"] == 2
+    path.write_text(json.dumps({**ids, "train": ["r00", "r02", "r01"]}))
+    assert dataset_fingerprint(request)["counts"]["train"]["records"] == 3
+
+
+def test_a_damaged_entry_is_made_again(request_for, written, own_cache):
+    request = request_for(written / "small")
+    summary = dataset_fingerprint(request)
+    cached(own_cache)[0].write_text("{")
+    assert dataset_fingerprint(request) == summary
+
+
+def test_mistakes_come_back_as_they_were_raised(request_for, recordings, own_cache):
+    root = recordings / "small"
+    with pytest.raises(ConfigError, match="no official folds"):
+        dataset_fingerprint(request_for(root, split={"folds": "official"}))
+    with pytest.raises(DataError, match=r"no folder .*nowhere"):
+        dataset_fingerprint(request_for(root / "nowhere"))
+    (root / "records.csv").unlink()
+    with pytest.raises(DataError, match=r"^no file .*records\.csv$"):
+        dataset_fingerprint(request_for(root))
+    assert not (own_cache / "index").exists()
+
+
+def test_a_plugin_that_breaks_is_explained_in_one_line(request_for, written, tmp_path):
+    plugin = tmp_path / "broken.py"
+    plugin.write_text("print('hello')\nraise RuntimeError('of its own')\n")
+    request = {**request_for(written / "small"), "plugin_file": str(plugin)}
+    with pytest.raises(DataError, match=r"'small'.*RuntimeError: of its own$"):
+        dataset_fingerprint(request)

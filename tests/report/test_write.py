@@ -1,0 +1,69 @@
+"""The files of a leaderboard: the same bytes from the same files."""
+
+import json
+import random
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from harness.errors import ConfigError
+from harness.report.write import write_leaderboard
+
+
+@pytest.fixture
+def filled(runs):
+    for seed in range(3):
+        runs.done("baseline", seed, 0.7 + seed / 100)
+        runs.done("dbpd", seed, 0.69 + seed / 100)
+        runs.done("majority", seed, 0.2, model=None)
+    runs.failed("broken")
+    return runs
+
+
+def test_the_same_files_give_the_same_bytes(filled, tmp_path):
+    first = write_leaderboard(filled.suite(), "demo", tmp_path / "a")
+    assert [path.name for path in first] == ["demo.md", "demo.json"]
+    random.Random(0).shuffle(filled.cells)
+    moved = tmp_path / "elsewhere"
+    shutil.copytree(filled.suite(), moved)
+    second = write_leaderboard(moved, "demo", tmp_path / "b")
+    again = write_leaderboard(moved, "demo", tmp_path / "b")
+    assert again == second
+    for one, other in zip(first, second, strict=True):
+        assert one.read_bytes() == other.read_bytes()
+
+
+def test_the_json_file_holds_the_rows(filled, tmp_path):
+    _, data = write_leaderboard(filled.suite(), "demo", tmp_path)
+    table = json.loads(data.read_text())["datasets"][0]["tables"][0]
+    ranks = [(row["strategy"], row["rank"]) for row in table["rows"]]
+    assert ranks == [("baseline", 1), ("dbpd", 2), ("majority", 3), ("broken", None)]
+
+
+def test_nothing_but_the_two_files_is_left(filled, tmp_path):
+    out = tmp_path / "out"
+    write_leaderboard(filled.suite(), "demo", out)
+    assert sorted(path.name for path in out.iterdir()) == ["demo.json", "demo.md"]
+
+
+def test_a_suite_name_cannot_lead_out_of_the_folder(filled, tmp_path):
+    filled.suite()
+    with pytest.raises(ConfigError):
+        write_leaderboard(filled.root, "../demo", tmp_path / "out")
+
+
+def test_a_report_needs_neither_torch_nor_pandas(filled, tmp_path):
+    code = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from harness.report.write import write_leaderboard\n"
+        f"write_leaderboard(Path({str(filled.suite())!r}), 'demo', Path('out'))\n"
+        "import harness.report.terminal, harness.report.curves\n"
+        "heavy = {'torch', 'pandas', 'scipy', 'sklearn'} & set(sys.modules)\n"
+        "heavy |= {'matplotlib.pyplot'} & set(sys.modules)\n"
+        "sys.exit(str(heavy) if heavy else 0)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
+    assert (tmp_path / "out" / "demo.md").exists()
