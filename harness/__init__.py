@@ -16,10 +16,10 @@ from harness.options import Dropping
 from harness.plugin import Dataset, Model, Parameters, Strategy
 
 if TYPE_CHECKING:
+    from harness.cell import Cell
     from harness.data.batch import Batch
     from harness.data.order import generator
     from harness.data.wfdb_reading import read_wfdb
-    from harness.cell import Cell
     from harness.training.outputs import EpochReport, Outputs, Scores
     from harness.training.run import Run
 

@@ -38,7 +38,11 @@ class PluginChoice:
 
     def identity(self) -> dict[str, Any]:
         """What of the choice determines results."""
-        return {"name": self.name, "version": self.version, "params": dict(self.changed)}
+        return {
+            "name": self.name,
+            "version": self.version,
+            "params": dict(self.changed),
+        }
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,9 @@ def run(suite: Path, workers: str, plugins: tuple[Path, ...], **options: Any) ->
     from harness.suite import read_suite
 
     if workers != "auto" and not (workers.isdigit() and int(workers) > 0):
-        raise click.BadParameter("should be a number above 0, or auto", param_hint="--workers")
+        raise click.BadParameter(
+            "should be a number above 0, or auto", param_hint="--workers"
+        )
     count = None if workers == "auto" else int(workers)
     chosen = RunOptions(workers=count, **options)
     return run_suite(*read_suite(suite, plugins), chosen)

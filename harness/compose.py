@@ -29,5 +29,8 @@ def conflicts(strategies: Sequence[Declaration]) -> list[str]:
                 "one can answer, unless the other is declared hookimpl(wrapper=True)"
             )
     names = [s.name for s in strategies]
-    found += [f"{n!r} is named twice" for n in sorted({n for n in names if names.count(n) > 1})]
+    found += [
+        f"{n!r} is named twice"
+        for n in sorted({n for n in names if names.count(n) > 1})
+    ]
     return found

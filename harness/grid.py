@@ -8,7 +8,9 @@ from itertools import product
 from typing import Any
 
 
-def expand_grid(table: Mapping[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+def expand_grid(
+    table: Mapping[str, Any],
+) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """The tables that an entry with a `grid` stands for.
 
     Returns
@@ -24,13 +26,17 @@ def expand_grid(table: Mapping[str, Any]) -> list[tuple[dict[str, Any], dict[str
     """
     axes = _axes(table.get("grid", {}))
     plain = {key: value for key, value in table.items() if key != "grid"}
-    points = [dict(zip(axes, values, strict=True)) for values in product(*axes.values())]
+    points = [
+        dict(zip(axes, values, strict=True)) for values in product(*axes.values())
+    ]
     return [(_with(plain, point), point) for point in points]
 
 
 def _axes(grid: Any, prefix: str = "") -> dict[str, list[Any]]:
     if not isinstance(grid, Mapping):
-        raise ValueError("grid: should be a table of lists, as grid.confidence = [0.3, 0.5]")
+        raise ValueError(
+            "grid: should be a table of lists, as grid.confidence = [0.3, 0.5]"
+        )
     axes: dict[str, list[Any]] = {}
     for key, value in grid.items():
         name = f"{prefix}{key}"

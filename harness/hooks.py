@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from harness.data.batch import Batch
     from harness.cell import Cell
+    from harness.data.batch import Batch
     from harness.training.outputs import EpochReport, Outputs
     from harness.training.run import Run
 

@@ -92,7 +92,11 @@ def _excluded(suite: Suite, cell: Cell) -> bool:
         "seed": {cell.seed},
     }
     return any(
-        all(called[key] & set(_listed(value)) for key, value in rule if value is not None)
+        all(
+            called[key] & set(_listed(value))
+            for key, value in rule
+            if value is not None
+        )
         for rule in suite.excludes
     )
 

@@ -33,7 +33,8 @@ class Filter(Parameters):
 
 class Split(Parameters):
     """How records are divided into train, validation and test; never by record alone
-    where a patient has several."""
+    where a patient has several.
+    """
 
     folds: Literal["official", "stratified"] | None = Field(
         None, description="default: official where the set has folds, else stratified"
@@ -62,7 +63,9 @@ Normalise = Literal["record", "record-minmax", "train-lead", "train-global", "no
 class DataOptions(Parameters):
     """How the core turns a data set's records into batches."""
 
-    leads: list[str] | None = Field(None, description="default: all, in the set's order")
+    leads: list[str] | None = Field(
+        None, description="default: all, in the set's order"
+    )
     sampling_rate: float | None = Field(
         None, gt=0, le=2000, description="Hz; default: the set's own"
     )
@@ -149,12 +152,15 @@ class OneCycle(Parameters):
     rise: Fraction = Field(0.3, gt=0, description="share of the budget spent rising")
     div: float = Field(25.0, gt=1)
     final_div: float = Field(1e4, ge=1)
-    cycle_momentum: bool = Field(True, description="beta1 or momentum .95 -> .85 -> .95")
+    cycle_momentum: bool = Field(
+        True, description="beta1 or momentum .95 -> .85 -> .95"
+    )
 
 
 class Plateau(Parameters):
     """Multiply the rate by `factor` when validation loss has not improved for more
-    than `patience` epochs."""
+    than `patience` epochs.
+    """
 
     use: Literal["plateau"]
     factor: float = Field(0.1, gt=0, lt=1)
@@ -181,7 +187,8 @@ class Mixup(Parameters):
 
 class CutMix(Parameters):
     """A stretch of time from another sample, labels mixed by its share
-    (Yun et al., arXiv 1905.04899)."""
+    (Yun et al., arXiv 1905.04899).
+    """
 
     use: Literal["cutmix"]
     alpha: float = Field(1.0, gt=0)

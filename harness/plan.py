@@ -152,6 +152,8 @@ def _requirements(cell: Cell, catalog: Catalog) -> dict[str, Cell]:
     for answer in manager.hook.requires(cell=cell):
         for role, required in answer.items():
             if role in needs:
-                raise ConfigError(f"{cell.title}: two strategies claim the role {role!r}")
+                raise ConfigError(
+                    f"{cell.title}: two strategies claim the role {role!r}"
+                )
             needs[role] = required
     return needs

@@ -214,18 +214,14 @@ class _Reader:
         names = [names] if isinstance(names, str) else names
         if not (isinstance(names, list) and names and all(map(_is_name, names))):
             raise ConfigError(f'{where} use: should be a name, or a list as ["a", "b"]')
-        declared = [
-            self._declared("strategy", {"use": name}, where) for name in names
-        ]
+        declared = [self._declared("strategy", {"use": name}, where) for name in names]
         clashes = [f"{where} {reason}" for reason in conflicts(declared)]
         if clashes:
             raise ConfigError(clashes)
         label = table.pop("label", "+".join(names))
         budget = _merged(self.file.budget, table.pop("budget", {}))
         tables = _parameters_of(declared, table, where)
-        choices = [
-            resolve_parameters(d, tables[d.name], where) for d in declared
-        ]
+        choices = [resolve_parameters(d, tables[d.name], where) for d in declared]
         return StrategyEntry(
             label=label,
             choices=tuple(choices),
@@ -236,7 +232,7 @@ class _Reader:
     def _declared(self, kind: Any, table: dict[str, Any], where: str) -> Declaration:
         name = table.pop("use", None)
         if not _is_name(name):
-            raise ConfigError(f'{where} use: is required: the name of a {kind}')
+            raise ConfigError(f"{where} use: is required: the name of a {kind}")
         try:
             return self.catalog.get(kind, name)
         except ConfigError as error:

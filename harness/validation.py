@@ -25,9 +25,7 @@ def explain(
     return [_message(error, schema, prefix) for error in errors]
 
 
-def _message(
-    error: Mapping[str, Any], schema: Mapping[str, Any], prefix: str
-) -> str:
+def _message(error: Mapping[str, Any], schema: Mapping[str, Any], prefix: str) -> str:
     location: Sequence[Any] = error["loc"]
     key = " ".join(x for x in (prefix, _dotted(location, schema)) if x)
     if error["type"] == "extra_forbidden":
@@ -66,7 +64,9 @@ def _keys(schema: Mapping[str, Any], location: Sequence[Any]) -> set[str]:
     return {key for node in nodes for key in node.get("properties", {})}
 
 
-def _expand(node: Mapping[str, Any], root: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def _expand(
+    node: Mapping[str, Any], root: Mapping[str, Any]
+) -> list[Mapping[str, Any]]:
     """A node with its references and alternatives followed."""
     if "$ref" in node:
         name = node["$ref"].rsplit("/", 1)[-1]

@@ -40,7 +40,13 @@ def ask(requests: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _answer_file(request: dict[str, Any]) -> Path:
     key = canonical(
-        [INDEX_VERSION, sys.version_info[:2], _harness_hash(), source_hash(request["locator"]), request]
+        [
+            INDEX_VERSION,
+            sys.version_info[:2],
+            _harness_hash(),
+            source_hash(request["locator"]),
+            request,
+        ]
     )
     digest = hashlib.sha256(key.encode()).hexdigest()[:24]
     return cache_root() / "catalog" / f"{digest}.json"

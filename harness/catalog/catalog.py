@@ -160,6 +160,8 @@ def _entry_points() -> list[tuple[str, str]]:
         try:
             source_hash(locator)
         except (PluginError, OSError) as error:
-            raise ConfigError(f"entry point {entry.name!r} of {package}: {error}") from None
+            raise ConfigError(
+                f"entry point {entry.name!r} of {package}: {error}"
+            ) from None
         found.append((locator, f"package {package}"))
     return found

@@ -44,7 +44,7 @@ def resolve_parameters(
 def _answer(declaration: Declaration, params: dict[str, Any]) -> dict[str, Any]:
     locator, class_name = declaration.locator, declaration.class_name
     if declaration.light:
-        from harness.catalog.probe import resolve  # noqa: PLC0415 - only when planning
+        from harness.catalog.probe import resolve
 
         return resolve(locator, class_name, params)
     request = {"locator": locator, "class_name": class_name, "params": params}

@@ -88,10 +88,14 @@ def _describe_class(cls: type[Plugin]) -> dict[str, Any]:
         raise PluginError(f"name {name!r} may hold no space, dot, slash or plus sign")
     if not isinstance(cls.version, int):
         raise PluginError(f"{cls.__name__}.version must be a whole number")
-    reserved = ENTRY_KEYS | (set(DataOptions.model_fields) if kind == "dataset" else set())
+    reserved = ENTRY_KEYS | (
+        set(DataOptions.model_fields) if kind == "dataset" else set()
+    )
     shadowed = sorted(reserved & set(cls.Params.model_fields))
     if shadowed:
-        raise PluginError(f"{cls.__name__}.Params: {shadowed[0]!r} is a key of the suite")
+        raise PluginError(
+            f"{cls.__name__}.Params: {shadowed[0]!r} is a key of the suite"
+        )
     docstring = inspect.cleandoc(cls.__doc__ or "")
     return {
         "kind": kind,
@@ -135,7 +139,9 @@ def one_line(error: BaseException, locator: str) -> str:
     if isinstance(error, SyntaxError):
         return f"SyntaxError: {error.msg} (line {error.lineno})"
     lines = [
-        f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == path
+        f.lineno
+        for f in traceback.extract_tb(error.__traceback__)
+        if f.filename == path
     ]
     where = f" (line {lines[-1]})" if lines else ""
     if isinstance(error, PluginError):

@@ -41,7 +41,12 @@ class PlainWatcher:
     """
 
     def __init__(
-        self, console: Console, total: int, *, quiet: bool = False, verbose: bool = False
+        self,
+        console: Console,
+        total: int,
+        *,
+        quiet: bool = False,
+        verbose: bool = False,
     ) -> None:
         self._console = console
         self._total = total
@@ -79,7 +84,9 @@ class PlainWatcher:
         self._ended += 1
         if self._quiet and state == "done":
             return
-        self._console.print(ended_line(self._count(), cell, state, self._took(cell), message))
+        self._console.print(
+            ended_line(self._count(), cell, state, self._took(cell), message)
+        )
 
     def _count(self) -> str:
         return f"{self._ended}/{self._total}"
@@ -138,7 +145,10 @@ class LiveWatcher(PlainWatcher):
         table = Table.grid(padding=(0, 2))
         for cell, progress in self._running.values():
             table.add_row(
-                "[cyan]running[/]", escape(cell.title), escape(progress), self._took(cell)
+                "[cyan]running[/]",
+                escape(cell.title),
+                escape(progress),
+                self._took(cell),
             )
         bar = Table.grid(padding=(0, 1))
         counts = ", ".join(f"{n} {state}" for state, n in sorted(self._states.items()))

@@ -30,7 +30,10 @@ def _processor() -> str:
 
 def gpu_names() -> list[str]:
     """The NVIDIA GPUs that this process may use, without importing torch."""
-    if shutil.which("nvidia-smi") is None or os.environ.get("CUDA_VISIBLE_DEVICES") == "":
+    if (
+        shutil.which("nvidia-smi") is None
+        or os.environ.get("CUDA_VISIBLE_DEVICES") == ""
+    ):
         return []
     done = subprocess.run(
         ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"],

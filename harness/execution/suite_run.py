@@ -179,7 +179,9 @@ class _bar:
 
 def devices(options: RunOptions, threads: int) -> list[str]:
     """One entry a worker: the CPU, or a GPU's index."""
-    gpus = [] if options.device == "cpu" else [str(i) for i, _ in enumerate(gpu_names())]
+    gpus = (
+        [] if options.device == "cpu" else [str(i) for i, _ in enumerate(gpu_names())]
+    )
     if options.device == "cuda" and not gpus:
         raise ConfigError("--device cuda: no NVIDIA GPU was found")
     if gpus:

@@ -145,8 +145,8 @@ def run_job(job: Job, heart: Heart, stopping: threading.Event) -> None:
     """Load, train, judge and write one cell."""
     from harness.cost.energy import EnergyMeter
     from harness.data.opening import open_cell_data
-    from harness.report.curves import draw_curves
     from harness.execution.result import assemble, describe_cell, write_result
+    from harness.report.curves import draw_curves
     from harness.training.cell import make_run, set_determinism, train_cell
     from harness.training.checkpoint import remove_checkpoints
 
@@ -170,9 +170,7 @@ def run_job(job: Job, heart: Heart, stopping: threading.Event) -> None:
     joules = energy.stop() if attempts == 1 else None
     heart.progress = lambda: "writing results"
     result = assemble(cell, data, prepared, trained)
-    draw_curves(
-        run.history.rows, cell.title, folder / "curves.svg", result["weights"]
-    )
+    draw_curves(run.history.rows, cell.title, folder / "curves.svg", result["weights"])
     measured = _measured(run, joules, attempts, time.monotonic() - started)
     write_atomically(folder / "measured.json", to_json(measured))
     write_result(folder, result, cell, trained)

@@ -86,7 +86,9 @@ def highest_claim(folder: Path) -> int:
         names = os.listdir(folder)
     except OSError:
         return 0
-    return max((int(m[1]) for name in names if (m := _CLAIM.fullmatch(name))), default=0)
+    return max(
+        (int(m[1]) for name in names if (m := _CLAIM.fullmatch(name))), default=0
+    )
 
 
 def progress_of(folder: Path) -> str:

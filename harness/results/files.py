@@ -52,7 +52,9 @@ def sync_folder(folder: Path) -> None:
 
 def to_json(value: Any) -> str:
     """Stable, readable JSON: sorted keys, no NaN, a newline at the end."""
-    text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(
+        value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False
+    )
     return text + "\n"
 
 

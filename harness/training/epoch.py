@@ -113,9 +113,15 @@ def _checked(
         indices = np.asarray(indices, dtype=np.int64)
         weights = None if weights is None else np.asarray(weights, dtype=np.float32)
     except (TypeError, ValueError) as error:
-        raise PluginError(f"select_epoch must return (indices, weights): {error}") from None
-    if indices.ndim != 1 or (len(indices) and not 0 <= indices.min() <= indices.max() < records):
-        raise PluginError(f"select_epoch: indices must be a row of numbers below {records}")
+        raise PluginError(
+            f"select_epoch must return (indices, weights): {error}"
+        ) from None
+    if indices.ndim != 1 or (
+        len(indices) and not 0 <= indices.min() <= indices.max() < records
+    ):
+        raise PluginError(
+            f"select_epoch: indices must be a row of numbers below {records}"
+        )
     if weights is not None and weights.shape != indices.shape:
         raise PluginError(
             f"select_epoch: {len(indices)} indices, but weights of shape {weights.shape}"

@@ -85,7 +85,8 @@ class Fit:
 
     def _choose(self, number: int, phase: str, macro_f1: float) -> None:
         """Remember the weights of the best epoch (the earliest of equals), or of the
-        last one."""
+        last one.
+        """
         here = {"epoch": number, "phase": phase, "validation_macro_f1": macro_f1}
         rises = macro_f1 > self._best_macro_f1
         self.epochs_without_gain = 0 if rises else self.epochs_without_gain + 1

@@ -28,8 +28,16 @@ def kept_mask(run: Run, batch: Batch) -> Tensor | None:
     mask: Any = run.hook.select_samples(run=run, batch=batch)
     if mask is None:
         return None
-    if not isinstance(mask, Tensor) or mask.dtype != torch.bool or mask.shape != (len(batch),):
-        got = f"{mask.dtype}, shape {tuple(mask.shape)}" if isinstance(mask, Tensor) else type(mask)
+    if (
+        not isinstance(mask, Tensor)
+        or mask.dtype != torch.bool
+        or mask.shape != (len(batch),)
+    ):
+        got = (
+            f"{mask.dtype}, shape {tuple(mask.shape)}"
+            if isinstance(mask, Tensor)
+            else type(mask)
+        )
         raise PluginError(
             f"select_samples must return a bool tensor of shape ({len(batch)},), got {got}"
         )
@@ -39,7 +47,8 @@ def kept_mask(run: Run, batch: Batch) -> Tensor | None:
 
 def _filled(run: Run, mask: Tensor, missing: int) -> Tensor:
     """`mask` with the hardest of the dropped samples added, or random ones where the
-    strategy did not score them."""
+    strategy did not score them.
+    """
     if run.last_scores is not None:
         ease = run.last_scores.true_class_probability.clone()
     else:

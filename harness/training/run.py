@@ -93,7 +93,9 @@ class Run:
         self._tracked = Tracked()
         self._modules: dict[str, nn.Module] = {}
         self._divisor: int | None = None
-        self.saver = Saver(folder, checkpoint_key(cell), execution, self._parts(), self.clock)
+        self.saver = Saver(
+            folder, checkpoint_key(cell), execution, self._parts(), self.clock
+        )
         self.loops = self.saver.loops
 
     def _parts(self) -> dict[str, Any]:
@@ -314,7 +316,9 @@ class Run:
             If any other split is asked for.
         """
         if split != "validation":
-            raise PluginError(f"run.evaluate({split!r}): only 'validation' is to be had")
+            raise PluginError(
+                f"run.evaluate({split!r}): only 'validation' is to be had"
+            )
         return evaluate(self, self.validation).metrics
 
     def log(self, **values: Any) -> None:
@@ -327,7 +331,9 @@ class Run:
 
     def progress(self) -> str:
         """Where the run is, for people: `round 3, epoch 5 of 20`."""
-        places = [f"{p.name} {p.index + 1}" for p in self.loops.open if p.name != "batch"]
+        places = [
+            f"{p.name} {p.index + 1}" for p in self.loops.open if p.name != "batch"
+        ]
         if places and self.fitted is not None:
             places[-1] += f" of {self.fitted.epochs}"
         return ", ".join(places) or "setting up"

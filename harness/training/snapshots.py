@@ -37,7 +37,9 @@ class Snapshots:
         entry = {"name": name, "axes": dict(axes), "file": f"{file}.safetensors"}
         if entry in self.entries:
             raise PluginError(f"snapshot {file!r} is taken twice; give it an axis")
-        state = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
+        state = {
+            k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()
+        }
         write_atomically(self.folder / entry["file"], save(state))
         self.entries.append(entry)
 

@@ -31,20 +31,22 @@ class DifficultyBasedDropout(Strategy):
 
     name = "dbpd"
     version = 1
-    reference = (
-        "Progressive Data Dropout, arXiv 2505.22342 (NeurIPS 2025), section 3.2"
-    )
+    reference = "Progressive Data Dropout, arXiv 2505.22342 (NeurIPS 2025), section 3.2"
 
     class Params(Dropping):
         """What is kept, when, and how it is judged."""
 
         confidence: float = Field(
-            0.3, ge=0, le=1, description="keep samples whose true class has less; 0: "
-            "keep what is misclassified"
+            0.3,
+            ge=0,
+            le=1,
+            description="keep samples whose true class has less; 0: "
+            "keep what is misclassified",
         )
         criterion: Literal["confidence", "loss"] = Field(
-            "confidence", description="threshold on the probability, or on the loss, "
-            "at -ln(confidence)"
+            "confidence",
+            description="threshold on the probability, or on the loss, "
+            "at -ln(confidence)",
         )
         score_mode: Literal["eval", "train"] = Field(
             "eval", description="mode of the model while it scores"

@@ -20,7 +20,7 @@ class Linear(Strategy):
 
     @hookimpl
     def build_model(self, run: Run) -> nn.Module:
-        """leads x samples inputs, one output a class."""
+        """Leads x samples inputs, one output a class."""
         from .network import LinearClassifier
 
         if run.train.window is None:

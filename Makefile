@@ -1,0 +1,36 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
+# One thread a process: N tests or cells side by side then use N cores.
+export OMP_NUM_THREADS := 1
+
+.PHONY: quick test check bench real clean help
+
+help:  ## Show the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -e '.[dev]'
+	@touch $@
+
+quick: $(VENV)/installed  ## Install, run the quick suite (synthetic data), write its leaderboard
+	$(BIN)/harness run suites/quick.toml
+
+test: $(VENV)/installed  ## Install, run all tests
+	$(BIN)/python -m pytest -n auto --dist worksteal
+
+check: $(VENV)/installed  ## Lint, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/installed  ## Micro-benchmarks of the loop, the meter and the data path
+	$(BIN)/python -m pytest tests/benchmarks --benchmark-enable --benchmark-only -p no:xdist
+
+real: $(VENV)/installed  ## Train on the real recordings in HARNESS_DATA
+	$(BIN)/harness run suites/real.toml
+
+clean:  ## Remove the environment and caches of tools
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
