@@ -141,13 +141,19 @@ MAX_DEPTH = 20
 
 def _requirements(cell: Cell, catalog: Catalog) -> dict[str, Cell]:
     """What the strategies of a cell require, by role."""
+    # Strategies that require nothing need not be imported to be planned.
+    asked = [
+        choice
+        for choice in cell.strategies
+        if "requires" in catalog.get("strategy", choice.name).hooks
+    ]
+    if not asked:
+        return {}
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(PlanHooks)
-    for choice in cell.strategies:
-        # Strategies that require nothing need not be imported to be planned.
-        if "requires" in catalog.get("strategy", choice.name).hooks:
-            cls: Any = load_plugin_class(choice.locator, choice.class_name)
-            manager.register(cls(cls.Params.model_validate(dict(choice.params))))
+    for choice in asked:
+        cls: Any = load_plugin_class(choice.locator, choice.class_name)
+        manager.register(cls(cls.Params.model_validate(dict(choice.params))))
     needs: dict[str, Cell] = {}
     for answer in manager.hook.requires(cell=cell):
         for role, required in answer.items():

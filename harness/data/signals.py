@@ -8,7 +8,6 @@ from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import signal as dsp
 
 from harness.options import Filter, Normalise
 
@@ -48,6 +47,9 @@ def resample(signal: Signals, rate_in: float, rate_out: float) -> Signals:
     ratio = Fraction(rate_out / rate_in).limit_denominator(1000)
     if ratio == 1:
         return signal.astype(np.float32, copy=False)
+    # A second to import, and needed once in the life of a prepared file.
+    from scipy import signal as dsp
+
     resampled = dsp.resample_poly(
         signal, ratio.numerator, ratio.denominator, axis=-1, padtype="line"
     )
@@ -64,6 +66,8 @@ def bandpass(signal: Signals, rate: float, band: Filter) -> Signals:
         padding are padded by what they have.
     """
     kind, edges = _edges(band)
+    from scipy import signal as dsp
+
     sections = dsp.butter(band.order, edges, btype=kind, fs=rate, output="sos")
     padding = min(3 * (2 * len(sections) + 1), signal.shape[-1] - 1)
     filtered = dsp.sosfiltfilt(

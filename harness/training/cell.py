@@ -74,5 +74,6 @@ def _builder(cell: Cell, splits: DataSplits) -> Callable[[], nn.Module]:
 def set_determinism(threads: int) -> None:
     """Make equal runs give equal bits: fixed threads, deterministic kernels."""
     torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(mode=True)
+    # As use_deterministic_algorithms, which imports the compiler (1 to 2 s) as well.
+    torch.set_deterministic_debug_mode("error")
     torch.backends.cudnn.benchmark = False

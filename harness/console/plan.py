@@ -1,0 +1,130 @@
+"""`harness plan`: the cells of a suite, what is done, and what the rest may cost."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness.console.table import coloured, quantity, table
+from harness.plan import Plan, PlannedCell
+
+if TYPE_CHECKING:
+    from harness.execution.estimate import Cost
+
+Costs = Mapping[int, "Cost"]
+"""By the cell's position in the plan."""
+
+
+def show_plan(plan: Plan, *, estimate: bool, as_json: bool) -> int:
+    """Print every cell of a plan, in the order in which they would run."""
+    costs: Costs = {}
+    workers = 1
+    if estimate:
+        from harness.execution.estimate import estimate_costs, workers_for
+
+        workers = workers_for(plan)
+        costs = estimate_costs(plan, lambda text: click.echo(text, err=True))
+    if as_json:
+        click.echo(json.dumps(_plain(plan, costs, workers, estimate=estimate)))
+        return 0
+    for label, reason in plan.missing_data.items():
+        warning = click.style("warning:", fg="yellow")
+        click.echo(f"{warning} data set {label} is not there: {reason}", err=True)
+    click.echo(_table(plan, costs, estimate=estimate))
+    click.echo()
+    click.echo(_summary(plan))
+    if estimate:
+        click.echo(_totals(costs, len(plan.cells), workers))
+    return 0
+
+
+def _table(plan: Plan, costs: Costs, *, estimate: bool) -> str:
+    headings = ["dataset", "model", "strategy", "seed", "id", "state", "requires"]
+    if estimate:
+        headings += ["training FLOPs", "peak memory", "hours", ""]
+    rows = []
+    for i, planned in enumerate(plan.cells):
+        row = _row(planned)
+        rows.append([*row, *_figures(costs.get(i))] if estimate else row)
+    return table(headings, rows)
+
+
+def _row(planned: PlannedCell) -> list[str]:
+    cell = planned.cell
+    needs = [f"{role}: {c.id or c.title}" for role, c in cell.requires.items()]
+    names = [cell.labels[key] or "-" for key in ("dataset", "model", "strategy")]
+    state = coloured(planned.state)
+    return [*names, str(cell.seed), cell.id or "-", state, ", ".join(needs)]
+
+
+def _figures(cost: Cost | None) -> list[str]:
+    if cost is None:
+        return ["-"] * 3 + ["no data"]
+    hours = "-" if cost.seconds is None else f"{cost.seconds / 3600:.3f}"
+    flops = ("at most " if cost.at_most else "") + quantity(cost.flops, "FLOP")
+    return [flops, quantity(cost.memory_bytes, "B"), hours, cost.note]
+
+
+def _summary(plan: Plan) -> str:
+    states = Counter(p.state for p in plan.cells)
+    parts = [f"{states[state]} {state}" for state in sorted(states)]
+    required = sum(p.role == "required" for p in plan.cells)
+    if required:
+        parts.append(f"{required} of them required by others")
+    return f"suite {plan.suite.name}: {len(plan.cells)} cells, {', '.join(parts)}"
+
+
+def _totals(costs: Costs, cells: int, workers: int) -> str:
+    """What is left to do, in one or two lines."""
+    total = _remaining(costs)
+    lines = [
+        f"still to do: {quantity(total['flops'], 'FLOP')}, "
+        f"{total['seconds'] / 3600 / workers:.2f} hours with {workers} at a time "
+        "(an estimate from steps on noise; upper bounds where samples are dropped; "
+        "starting cells and preparing data come on top)"
+    ]
+    unknown = cells - sum(c.flops is not None for c in costs.values())
+    if unknown:
+        lines.append(f"{unknown} cells could not be estimated and aren't in the sum")
+    return "\n".join(lines)
+
+
+def _remaining(costs: Costs) -> dict[str, float]:
+    left = [c for c in costs.values() if not c.measured]
+    return {
+        "flops": sum(c.flops or 0 for c in left),
+        "seconds": sum(c.seconds or 0 for c in left),
+    }
+
+
+def _plain(
+    plan: Plan, costs: Costs, workers: int, *, estimate: bool
+) -> dict[str, Any]:
+    """The plan as plain data."""
+    cells = []
+    for i, planned in enumerate(plan.cells):
+        cell = planned.cell
+        row: dict[str, Any] = {
+            "id": cell.id or None,
+            "folder": str(cell.folder) if cell.id else None,
+            **cell.labels,
+            "seed": cell.seed,
+            "role": planned.role,
+            "state": planned.state,
+            "requires": {role: c.id for role, c in cell.requires.items()},
+        }
+        if estimate:
+            row["cost"] = costs[i].to_dict() if i in costs else None
+        cells.append(row)
+    found: dict[str, Any] = {
+        "suite": plan.suite.name,
+        "cells": cells,
+        "missing_data": dict(plan.missing_data),
+    }
+    if estimate:
+        found["remaining"] = {**_remaining(costs), "workers": workers}
+    return found

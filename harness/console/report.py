@@ -1,0 +1,47 @@
+"""`harness report`: the leaderboard again, from the files of the results alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+def report_suite(suite: str, runs: Path, leaderboard: Path, *, quiet: bool) -> int:
+    """Write a suite's leaderboard and show it.
+
+    Whether a result is stale can't be seen from files alone: that takes the plugins,
+    which `harness plan` and `harness run` compare.
+
+    Parameters
+    ----------
+    suite
+        A name, or the TOML file.
+
+    Raises
+    ------
+    ConfigError
+        If the suite was never run in `runs`.
+    """
+    from harness.report.frame import read_suite
+    from harness.report.leaderboard import build_leaderboard
+    from harness.report.terminal import summary_lines
+    from harness.report.write import write_leaderboard
+
+    name = _name_of(suite)
+    page, data = write_leaderboard(runs, name, leaderboard)
+    if not quiet:
+        board = build_leaderboard(read_suite(runs, name))
+        click.echo("\n".join(summary_lines(board)))
+        click.echo(f"as JSON: {data}")
+    click.echo(f"leaderboard: {page}")
+    return 0
+
+
+def _name_of(suite: str) -> str:
+    if not suite.endswith(".toml") and not Path(suite).is_file():
+        return suite
+    from harness.suite import read_suite_file
+
+    path = Path(suite)
+    return read_suite_file(path).name or path.stem
