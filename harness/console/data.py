@@ -1,0 +1,170 @@
+"""`harness data`: prepare recordings, check them, look at them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness.console.choosing import ChosenDataset, choose_dataset, datasets_of
+from harness.console.progress import RecordsBar
+from harness.console.table import table
+from harness.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from harness.data.index import RecordIndex
+    from harness.data.opening import OpenData
+    from harness.data.prepare import Prepared
+
+BAD = 1
+"""Exit code: there are records that can't be used."""
+
+
+def prepare_suite(suite: Path, plugins: Sequence[Path]) -> int:
+    """Make the prepared file of each data set of a suite, and say where it lies.
+
+    Raises
+    ------
+    DataError
+        If some can't be prepared, once all others are.
+    """
+    rows, failures = [], []
+    for chosen in datasets_of(suite, plugins):
+        try:
+            data = chosen.open()
+            prepared = _prepared(chosen.label, data)
+        except DataError as error:
+            failures.append(str(error))
+            continue
+        used = len(data.index.records) - len(prepared.bad)
+        rows.append((chosen.label, used, len(prepared.bad), prepared.path))
+    if rows:
+        click.echo(table(("data set", "records", "bad", "prepared file"), rows))
+    if failures:
+        raise DataError("\n".join(dict.fromkeys(failures)))
+    return 0
+
+
+def _prepared(label: str, data: OpenData) -> Prepared:
+    with RecordsBar(label) as bar:
+        return data.prepare(workers=os.cpu_count() or 1, progress=bar)
+
+
+def check_dataset(
+    dataset: str, suite: Path | None, root: str | None, plugins: Sequence[Path]
+) -> int:
+    """Decode every record; print counts, what is left out and why, and bad records.
+
+    The exit code is 1 if there are bad records.
+    """
+    chosen = choose_dataset(dataset, suite, root, plugins)
+    data = chosen.open()
+    bad = _bad_records(chosen, data)
+    click.echo(_about(chosen, data))
+    click.echo()
+    click.echo(_counts(data.index.counts, list(data.dataset.classes)))
+    if data.index.excluded:
+        click.echo("\nleft out:")
+        click.echo(table(("reason", "records"), list(data.index.excluded.items())))
+    if not bad:
+        click.echo("\nno bad records")
+        return 0
+    click.echo(f"\n{len(bad)} bad records:")
+    click.echo(table(("record", "reason"), [(b["record"], b["reason"]) for b in bad]))
+    return BAD
+
+
+def _bad_records(chosen: ChosenDataset, data: OpenData) -> list[dict[str, str]]:
+    from dataclasses import replace
+
+    def prepared(on_bad_record: str) -> Prepared:
+        options = data.options.model_copy(update={"on_bad_record": on_bad_record})
+        return _prepared(chosen.label, replace(data, options=options))
+
+    try:
+        # As an error, for then records that were bad before are read once more.
+        return prepared("error").bad
+    except DataError:
+        return prepared("skip").bad
+
+
+def _about(chosen: ChosenDataset, data: OpenData) -> str:
+    from harness.data.suitability import sampling_rate
+
+    dataset, options = data.dataset, data.options
+    leads = options.leads or dataset.leads
+    synthetic = " (generated)" if dataset.synthetic else ""
+    facts = {
+        "data set": f"{chosen.label}{synthetic}",
+        "folder": dataset.root,
+        "records": f"{len(data.index.records)} used",
+        "task": f"{dataset.task}, {len(dataset.classes)} classes",
+        "leads": ", ".join(leads),
+        "sampling rate": f"{sampling_rate(dataset, options):g} Hz",
+        "label rule": dataset.label_rule,
+        "fingerprint": data.index.fingerprint,
+    }
+    return "\n".join(f"{key}: {value}" for key, value in facts.items())
+
+
+def _counts(counts: dict[str, dict[str, Any]], classes: list[str]) -> str:
+    rows = [
+        (split, c["records"], c["patients"], *(c["classes"][name] for name in classes))
+        for split, c in counts.items()
+    ]
+    return table(("split", "records", "patients", *classes), rows)
+
+
+def draw(
+    dataset: str,
+    record: str | None,
+    suite: Path | None,
+    root: str | None,
+    plugins: Sequence[Path],
+    out: Path | None,
+) -> int:
+    """Draw a record, as a suite's options leave it, on ECG paper.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such record.
+    DataError
+        If it can't be read.
+    """
+    from harness.data.decode import decode_record
+    from harness.data.ecg_paper import draw_record
+    from harness.data.suitability import sampling_rate
+
+    chosen = choose_dataset(dataset, suite, root, plugins)
+    data = chosen.open()
+    name = _known_record(record, data.index)
+    row = data.index.records.loc[name]
+    rate = sampling_rate(data.dataset, data.options)
+    decoded = decode_record(data.dataset, row, rate, data.options.filter)
+    if decoded.signal is None:
+        raise DataError(f"record {name} of {chosen.label}: {decoded.fault}")
+    stored = list(data.dataset.leads)
+    leads = data.options.leads or stored
+    signal = decoded.signal[[stored.index(lead) for lead in leads]]
+    labels = ", ".join(row["labels"]) or "no label"
+    title = f"{chosen.label} {name}: {labels} ({row['split']})"
+    path = out or Path(f"{chosen.label}-{name}.png".replace("/", "_"))
+    draw_record(signal, rate, leads, title, path)
+    click.echo(f"{title}: {path}")
+    return 0
+
+
+def _known_record(record: str | None, index: RecordIndex) -> str:
+    known = index.records.index
+    if record is None:
+        return str(known[0])
+    if record in known:
+        return record
+    close = get_close_matches(record, known, n=1, cutoff=0.6)
+    hint = f"did you mean {close[0]!r}?" if close else f"one that is: {known[0]!r}"
+    raise ConfigError(f"record {record!r} is none of the {len(known)} used; {hint}")
