@@ -102,9 +102,8 @@ def plan(
     from harness.plan import make_plan
     from harness.suite import read_suite
 
-    return show_plan(
-        make_plan(*read_suite(suite, plugins), runs), estimate=estimate, as_json=as_json
-    )
+    planned = make_plan(*read_suite(suite, plugins), runs)
+    return show_plan(planned, runs, estimate=estimate, as_json=as_json)
 
 
 @cli.command()

@@ -50,7 +50,7 @@ class CellError(HarnessError):
     """A cell that can't go on, for a reason that its author can act on."""
 
 
-class Interrupted(HarnessError):
+class Interrupted(HarnessError):  # noqa: N818 - it tells of no error
     """The run was asked to stop; the last checkpoint stands and can be continued."""
 
 

@@ -1,4 +1,4 @@
-"""The cells of a suite: datasets x models x strategies x seeds, less what it excludes."""
+"""The cells of a suite: datasets x models x strategies x seeds, less exclusions."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _names(entry: Any) -> set[str]:
 
 
 def _excluded(suite: Suite, cell: Cell) -> bool:
-    called = {
+    called: dict[str, set[Any]] = {
         "dataset": {cell.labels["dataset"], cell.dataset.name},
         "model": {cell.labels["model"], cell.model.name if cell.model else None},
         "strategy": {cell.labels["strategy"], cell.strategy_name},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -185,8 +186,8 @@ class _Reader:
         found: list[_Entry] = []
         for i, table in enumerate(tables, start=1):
             where = f"[[{kind}]] {i} ({table.get('use', '?')})"
-            for point in self._caught(lambda: _points(table, where)) or ():
-                entry = self._caught(lambda: resolve(dict(point), where))
+            for point in self._caught(partial(_points, table, where)) or ():
+                entry = self._caught(partial(resolve, dict(point), where))
                 found += [entry] if entry else []
         return distinct_labels(found)
 

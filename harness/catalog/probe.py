@@ -51,13 +51,14 @@ def plugin_classes(module: ModuleType) -> list[type[Plugin]]:
     answers = manager.hook.harness_plugins()
     if answers:
         return [cls for answer in answers for cls in answer]
+    kinds = tuple(KIND_OF)
     return [
         cls
         for name, cls in vars(module).items()
         if not name.startswith("_")
         and inspect.isclass(cls)
         and cls.__module__ == module.__name__
-        and any(issubclass(cls, kind) for kind in KIND_OF)
+        and issubclass(cls, kinds)
     ]
 
 

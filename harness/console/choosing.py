@@ -47,7 +47,9 @@ def datasets_of(suite: Path, plugins: Sequence[Path]) -> list[ChosenDataset]:
     return [ChosenDataset(e.label, e.choice, e.options, folder) for e in read.datasets]
 
 
-def choose_from(suite: Path, name: str | None, plugins: Sequence[Path]) -> ChosenDataset:
+def choose_from(
+    suite: Path, name: str | None, plugins: Sequence[Path]
+) -> ChosenDataset:
     """The data set of a suite with that label or name; its only one for None.
 
     Raises
@@ -66,7 +68,9 @@ def choose_from(suite: Path, name: str | None, plugins: Sequence[Path]) -> Chose
         found = matching
     if len(found) > 1:
         several = ", ".join(repr(d.label) for d in found)
-        raise ConfigError(f"which data set? it has {several}", str(suite))
+        raise ConfigError(
+            f"it has several data sets: name one of {several}", str(suite)
+        )
     return found[0]
 
 

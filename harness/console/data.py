@@ -143,7 +143,7 @@ def draw(
     chosen = choose_dataset(dataset, suite, root, plugins)
     data = chosen.open()
     name = _known_record(record, data.index)
-    row = data.index.records.loc[name]
+    row = data.index.records.loc[[name]].iloc[0]
     rate = sampling_rate(data.dataset, data.options)
     decoded = decode_record(data.dataset, row, rate, data.options.filter)
     if decoded.signal is None:

@@ -33,7 +33,7 @@ class Finding(NamedTuple):
 
 
 def examine(runs: Path) -> int:
-    """Print what was found; the exit code is 1 if something keeps suites from running."""
+    """Print what was found; exit code 1 if something keeps suites from running."""
     findings = [
         *_versions(),
         *_machine(),

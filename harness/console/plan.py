@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,15 +20,23 @@ Costs = Mapping[int, "Cost"]
 """By the cell's position in the plan."""
 
 
-def show_plan(plan: Plan, *, estimate: bool, as_json: bool) -> int:
-    """Print every cell of a plan, in the order in which they would run."""
+def show_plan(plan: Plan, runs: Path, *, estimate: bool, as_json: bool) -> int:
+    """Print every cell of a plan, in the order in which they would run.
+
+    Parameters
+    ----------
+    runs
+        The folder of results.
+    estimate
+        Add training FLOPs, peak memory and hours.
+    """
     costs: Costs = {}
     workers = 1
     if estimate:
         from harness.execution.estimate import estimate_costs, workers_for
 
         workers = workers_for(plan)
-        costs = estimate_costs(plan, lambda text: click.echo(text, err=True))
+        costs = estimate_costs(plan, runs, lambda text: click.echo(text, err=True))
     if as_json:
         click.echo(json.dumps(_plain(plan, costs, workers, estimate=estimate)))
         return 0
@@ -64,9 +73,15 @@ def _row(planned: PlannedCell) -> list[str]:
 def _figures(cost: Cost | None) -> list[str]:
     if cost is None:
         return ["-"] * 3 + ["no data"]
-    hours = "-" if cost.seconds is None else f"{cost.seconds / 3600:.3f}"
+    hours = "-" if cost.seconds is None else _hours(cost.seconds)
     flops = ("at most " if cost.at_most else "") + quantity(cost.flops, "FLOP")
     return [flops, quantity(cost.memory_bytes, "B"), hours, cost.note]
+
+
+def _hours(seconds: float) -> str:
+    """`0.0021`, `1.3`, `120`."""
+    hours = seconds / 3600
+    return f"{hours:.2g}" if hours < 10 else f"{hours:.0f}"
 
 
 def _summary(plan: Plan) -> str:
@@ -83,7 +98,7 @@ def _totals(costs: Costs, cells: int, workers: int) -> str:
     total = _remaining(costs)
     lines = [
         f"still to do: {quantity(total['flops'], 'FLOP')}, "
-        f"{total['seconds'] / 3600 / workers:.2f} hours with {workers} at a time "
+        f"{_hours(total['seconds'] / workers)} hours with {workers} at a time "
         "(an estimate from steps on noise; upper bounds where samples are dropped; "
         "starting cells and preparing data come on top)"
     ]
@@ -101,9 +116,7 @@ def _remaining(costs: Costs) -> dict[str, float]:
     }
 
 
-def _plain(
-    plan: Plan, costs: Costs, workers: int, *, estimate: bool
-) -> dict[str, Any]:
+def _plain(plan: Plan, costs: Costs, workers: int, *, estimate: bool) -> dict[str, Any]:
     """The plan as plain data."""
     cells = []
     for i, planned in enumerate(plan.cells):

@@ -24,9 +24,7 @@ def list_plugins(plugins: Sequence[Path], *, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps(_plain(catalog), indent=2))
         return 0
-    rows = [
-        (d.kind, d.name, d.version, d.description, d.origin) for d in catalog.all()
-    ]
+    rows = [(d.kind, d.name, d.version, d.description, d.origin) for d in catalog.all()]
     click.echo(table(("kind", "name", "version", "description", "origin"), rows))
     if catalog.broken:
         click.echo("\ncan't be used (harness show NAME tells more):")

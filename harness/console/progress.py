@@ -42,6 +42,7 @@ class RecordsBar:
         self._progress.stop()
 
     def __call__(self, done: int, total: int) -> None:
+        """Show how far it is."""
         if self._task is None:
             if not self._quiet and not news().is_terminal:
                 news().print(f"preparing {self._label}: {total} records")

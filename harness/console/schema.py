@@ -39,12 +39,12 @@ def suite_schema(catalog: Catalog) -> Schema:
     _allow_names(budget["properties"]["augment"], definitions)
     definitions["budget"] = budget
     definitions["strategy budget"] = _partial(budget)
-    options = _adopted(DataOptions.model_json_schema(), "data", definitions)
+    options = _data_options(definitions)
     for kind in KINDS:
         alternatives = []
         for declaration in catalog.all(kind):
             name = f"{kind} {declaration.name}"
-            shared = options["properties"] if kind == "dataset" else {}
+            shared = options if kind == "dataset" else {}
             definitions[name] = _entry(declaration, shared, definitions)
             alternatives.append(_reference(name))
         if kind == "strategy":
@@ -56,6 +56,14 @@ def suite_schema(catalog: Catalog) -> Schema:
         "description": suite["properties"]["budget"]["description"],
     }
     return {"$schema": DRAFT, **suite, "$defs": definitions}
+
+
+def _data_options(definitions: Schema) -> Schema:
+    """References to the options that every data set takes, by key."""
+    options = _adopted(DataOptions.model_json_schema(), "data", definitions)
+    for key, value in options["properties"].items():
+        definitions[f"data option {key}"] = value
+    return {key: _reference(f"data option {key}") for key in options["properties"]}
 
 
 def _entry(declaration: Declaration, shared: Schema, definitions: Schema) -> Schema:

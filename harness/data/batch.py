@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -50,7 +50,7 @@ class Batch:
 
     def to(self, device: torch.device) -> Self:
         """The batch with its tensors on `device`."""
-        moved = {
+        moved: dict[str, Any] = {
             f.name: value.to(device, non_blocking=True)
             for f in fields(self)
             if isinstance(value := getattr(self, f.name), Tensor)
@@ -61,7 +61,7 @@ class Batch:
     def select(self, which: Tensor) -> Self:
         """The samples of a bool mask, shape (batch,), or of positions, shape (n,)."""
         rows = which.nonzero().squeeze(1) if which.dtype == torch.bool else which
-        chosen = {
+        chosen: dict[str, Any] = {
             f.name: value[rows.to(value.device)]
             for f in fields(self)
             if isinstance(value := getattr(self, f.name), Tensor)
@@ -83,24 +83,21 @@ class Batch:
         samples = max(b.signals.shape[-1] for b in batches)
         first = batches[0]
 
-        def joined(name: str) -> Tensor | None:
-            parts = [getattr(b, name) for b in batches]
-            return None if parts[0] is None else torch.cat(parts)
-
         def padded(tensor: Tensor) -> Tensor:
             missing = samples - tensor.shape[-1]
             return torch.nn.functional.pad(tensor, (0, missing))
 
+        lengths = [b.lengths for b in batches if b.lengths is not None]
         masks = [b.mask for b in batches if b.mask is not None]
         return replace(
             first,
             signals=torch.cat([padded(b.signals) for b in batches]),
-            labels=joined("labels"),
-            index=joined("index"),
+            labels=torch.cat([b.labels for b in batches]),
+            index=torch.cat([b.index for b in batches]),
             ids=[i for b in batches for i in b.ids],
             patients=[p for b in batches for p in b.patients],
-            weights=joined("weights"),
-            lengths=joined("lengths"),
+            weights=torch.cat([b.weights for b in batches]),
+            lengths=torch.cat(lengths) if lengths else None,
             mask=torch.cat([padded(m) for m in masks]) if masks else None,
             side={k: torch.cat([b.side[k] for b in batches]) for k in first.side},
         )

@@ -76,7 +76,7 @@ def open_cell_data(cell: Cell) -> OpenData:
     if data.index.fingerprint != cell.fingerprint:
         raise DataError(
             f"the records of {cell.dataset.name!r} changed while the suite ran "
-            f"(fingerprint {cell.fingerprint} -> {data.index.fingerprint}); run it again"
+            f"({cell.fingerprint} -> {data.index.fingerprint}); run it again"
         )
     return data
 

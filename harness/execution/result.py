@@ -146,7 +146,7 @@ def _predictions(trained: Trained) -> bytes:
         "test": (trained.splits.test, trained.test),
         "validation": (trained.splits.validation, trained.validation),
     }
-    arrays = {}
+    arrays: dict[str, np.ndarray[Any, Any]] = {}
     for name, (split, evaluation) in splits.items():
         arrays[f"{name}_records"] = split.ids
         arrays[f"{name}_patients"] = split.patients

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from harness.catalog import Catalog
 from harness.console.cells import LiveWatcher, PlainWatcher, summary_of
 from harness.console.output import news, out
+from harness.console.progress import RecordsBar
 from harness.errors import ConfigError
 from harness.execution.hardware import gpu_names
 from harness.execution.local import LocalExecutor
@@ -65,15 +65,16 @@ def run_suite(suite: Suite, catalog: Catalog, options: RunOptions) -> int:
     write_manifest(plan, options.runs)
     cells = _settle_stale(plan, options)
     pending = [p for p in cells if p.state != "done"]
-    say = (lambda _: None) if options.quiet else news().print
-    say(_opening(suite, cells, pending))
+    if not options.quiet:
+        news().print(_opening(suite, cells, pending))
     states: dict[str, State] = {p.cell.id: p.state for p in cells}
     if pending:
         prepare_data(pending, quiet=options.quiet)
         states = _execute(suite, cells, pending, options)
     code = _exit_code(list(states.values()))
-    _report(suite, options, code)
-    say(f"{summary_of(list(states.values()))}")
+    _report(suite, options)
+    if not options.quiet:
+        news().print(summary_of(list(states.values())))
     if code == STOPPED:
         news().print("stopped; the same command goes on from here")
     return code
@@ -142,39 +143,8 @@ def prepare_data(pending: Sequence[PlannedCell], *, quiet: bool = False) -> None
     wanted = {str(p.cell.identity["dataset"]): p.cell for p in pending}
     for cell in wanted.values():
         data = open_data(cell.dataset, cell.options, cell.suite_folder)
-        with _bar(str(cell.labels["dataset"]), hidden=quiet) as bar:
+        with RecordsBar(str(cell.labels["dataset"]), quiet=quiet) as bar:
             data.prepare(workers=os.cpu_count() or 1, progress=bar)
-
-
-class _bar:
-    """A progress bar that appears once there is something to do."""
-
-    def __init__(self, label: str, *, hidden: bool) -> None:
-        self._label = label
-        self._progress = Progress(
-            TextColumn("preparing {task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("records"),
-            console=news(),
-            disable=hidden or not news().is_terminal,
-        )
-        self._task = None
-        self._hidden = hidden
-
-    def __enter__(self) -> _bar:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def __call__(self, done: int, total: int) -> None:
-        if self._task is None:
-            if not self._hidden and not news().is_terminal:
-                news().print(f"preparing {escape(self._label)}: {total} records")
-            self._progress.start()
-            self._task = self._progress.add_task(escape(self._label), total=total)
-        self._progress.update(self._task, completed=done, total=total)
 
 
 def devices(options: RunOptions, threads: int) -> list[str]:
@@ -224,7 +194,7 @@ def _exit_code(states: Sequence[State]) -> int:
     return STOPPED if any(state != "done" for state in states) else DONE
 
 
-def _report(suite: Suite, options: RunOptions, code: int) -> None:
+def _report(suite: Suite, options: RunOptions) -> None:
     from harness.report.frame import read_suite
     from harness.report.leaderboard import build_leaderboard
     from harness.report.terminal import summary_lines

@@ -129,7 +129,7 @@ def main() -> int:
 
 
 def _on_signals(stop: Callable[[], None]) -> None:
-    def handle(number: int, frame: FrameType | None) -> None:
+    def handle(_number: int, _frame: FrameType | None) -> None:
         stop()
 
     for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT):

@@ -83,7 +83,7 @@ def take_claim(folder: Path, is_stale: Callable[[Path, int], bool]) -> Claim | N
 def highest_claim(folder: Path) -> int:
     """The number of the claim that holds, 0 if there is none."""
     try:
-        names = os.listdir(folder)
+        names = [path.name for path in folder.iterdir()]
     except OSError:
         return 0
     return max(
@@ -125,7 +125,7 @@ class Observer:
 
 
 def machine() -> str:
-    """This machine, from one start to the next: host name and boot id."""
+    """The machine, from one start to the next: host name and boot id."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
@@ -140,7 +140,7 @@ def _holder() -> dict[str, Any]:
 
 
 def _is_alive(holder: dict[str, Any]) -> bool:
-    """Whether the holder's process runs: the same one, not a later one of its number."""
+    """Whether the holder's process runs, and not a later one of its number."""
     try:
         process = psutil.Process(holder["pid"])
         same = abs(process.create_time() - holder["started"]) < 1.0

@@ -27,7 +27,7 @@ class Defaults:
 
     @hookimpl(trylast=True)
     def build_optimizer(self, run: Run) -> torch.optim.Optimizer:
-        """The budget's, over the trainable parameters of the model and its additions."""
+        """The budget's, over what is trainable of the model and its additions."""
         return build_optimizer(run.cell.budget, run.parameters())
 
     @hookimpl(trylast=True)

@@ -24,6 +24,20 @@ if TYPE_CHECKING:
     from harness.training.run import Run
 
 
+_COUNTS = (
+    "phase",
+    "seen",
+    "scored",
+    "kept",
+    "backpropagated",
+    "steps",
+    "skipped_batches",
+    "losses",
+    "seen_by_class",
+    "kept_by_class",
+)
+
+
 class Epoch:
     """The state of the epoch under way; a checkpoint may fall inside it.
 
@@ -71,12 +85,9 @@ class Epoch:
 
     def state_dict(self) -> dict[str, Any]:
         """Plain data and tensors."""
-        names = ("phase", "seen", "scored", "kept", "backpropagated", "steps")
-        names += ("skipped_batches",)
-        tensors = ("losses", "seen_by_class", "kept_by_class")
         weights = None if self.weights is None else torch.from_numpy(self.weights)
         return {
-            **{name: getattr(self, name) for name in (*names, *tensors)},
+            **{name: getattr(self, name) for name in _COUNTS},
             "indices": torch.from_numpy(self.indices),
             "weights": weights,
             "packer": self.packer.state_dict(),
@@ -124,7 +135,7 @@ def _checked(
         )
     if weights is not None and weights.shape != indices.shape:
         raise PluginError(
-            f"select_epoch: {len(indices)} indices, but weights of shape {weights.shape}"
+            f"select_epoch: {len(indices)} indices, weights of shape {weights.shape}"
         )
     return indices, weights
 
@@ -177,7 +188,7 @@ def _train_on_kept(run: Run, epoch: Epoch, batch: Batch) -> None:
 
 
 def class_counts(batch: Batch, classes: int) -> Tensor:
-    """How much of each class a batch holds, shape (classes,); mixed labels in shares."""
+    """How much of each class a batch holds, shape (classes,); mixed ones in shares."""
     if batch.labels.ndim == 2:
         return batch.labels.sum(0)
     return torch.bincount(batch.labels, minlength=classes).float()

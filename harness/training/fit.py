@@ -53,7 +53,7 @@ class Fit:
             run.model.load_state_dict(self._best_weights)
 
     def progress(self, epoch: Epoch, number: int) -> float:
-        """The share of the fit that is over, in [0, 1); dropped samples count as seen."""
+        """The share of the fit that is over; dropped samples count as seen."""
         return (number + epoch.seen / max(1, len(epoch.indices))) / self.epochs
 
     def _epoch(self, number: int) -> EpochReport:

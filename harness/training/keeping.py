@@ -39,8 +39,11 @@ def kept_mask(run: Run, batch: Batch) -> Tensor | None:
             else type(mask)
         )
         raise PluginError(
-            f"select_samples must return a bool tensor of shape ({len(batch)},), got {got}"
+            "select_samples must return a bool tensor of shape "
+            f"({len(batch)},), got {got}"
         )
+    if run.dropping.min_keep == 0:
+        return mask
     missing = min(run.dropping.min_keep, len(batch)) - int(mask.sum())
     return mask if missing <= 0 else _filled(run, mask, missing)
 

@@ -59,7 +59,7 @@ class LearningRate:
         """What the optimizer's rate is multiplied by at `progress` in [0, 1)."""
         match self.schedule:
             case Step(gamma=gamma, epochs=size):
-                # Progress is a quotient of counts: an epoch must not begin one ulp late.
+                # A quotient of counts: an epoch must not begin one ulp late.
                 return gamma ** math.floor(progress * self.epochs / size + 1e-9)
             case Cosine(warmup=warmup) if progress < warmup:
                 return progress / warmup

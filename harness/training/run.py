@@ -3,42 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import pluggy
 import torch
 from accelerate import Accelerator
-from torch import Tensor, nn
+from torch import nn
 
 from harness.cell import Cell
 from harness.cost.clock import Clock
 from harness.cost.meter import Meter
-from harness.data.batch import Batch
 from harness.data.loading import DataSplits
 from harness.data.order import generator, torch_seed
-from harness.errors import CellError, PluginError
+from harness.errors import PluginError
 from harness.hooks import PROJECT, PlanHooks, TrainingHooks
 from harness.options import Dropping, Execution
 from harness.plugin import Strategy
-from harness.training.buffers import kept_buffers
 from harness.training.checkpoint import Saver, Tracked, checkpoint_key
 from harness.training.defaults import Defaults
 from harness.training.evaluation import evaluate
 from harness.training.fit import Fit
 from harness.training.history import History
-from harness.training.losses import is_correct, step_mask, true_class_probability
-from harness.training.outputs import Outputs, Scores
-from harness.training.signature import takes_lengths
+from harness.training.passes import Passes
 from harness.training.snapshots import Snapshots
 
-if TYPE_CHECKING:
-    from harness.training.epoch import Epoch
 
-
-class Run:
+class Run(Passes):
     """One cell being trained.
 
     Attributes
@@ -53,12 +45,7 @@ class Run:
         Where both live.
     hook
         Calls a hook of the core and of every strategy of the cell.
-    tally
-        What the epoch under way has seen, scored and kept; None between epochs.
     """
-
-    model: nn.Module
-    optimizer: torch.optim.Optimizer
 
     def __init__(
         self,
@@ -69,6 +56,7 @@ class Run:
         folder: Path,
         execution: Execution,
     ) -> None:
+        super().__init__(Accelerator(mixed_precision=_precision(cell)))
         self.cell = cell
         self.train = data.train
         self.validation = data.validation
@@ -77,8 +65,6 @@ class Run:
         self.leads = len(data.leads)
         self.samples = data.samples
         self.new_model = new_model
-        self.accelerator = Accelerator(mixed_precision=_precision(cell))
-        self.device: torch.device = self.accelerator.device
         self.meter = Meter(len(data.train), self.device, cell.seed)
         self.clock = Clock(self.device)
         self.meter.clock = self.clock
@@ -86,13 +72,10 @@ class Run:
         self.snapshots = Snapshots(folder / "snapshots")
         self.dropping = _dropping(strategies)
         self.hook: Any = plugin_manager(strategies).hook
-        self.tally: Epoch | None = None
-        self.last_scores: Scores | None = None
         self.fitted: Fit | None = None
         self.core = Tracked()
         self._tracked = Tracked()
         self._modules: dict[str, nn.Module] = {}
-        self._divisor: int | None = None
         self.saver = Saver(
             folder, checkpoint_key(cell), execution, self._parts(), self.clock
         )
@@ -124,7 +107,6 @@ class Run:
     def set_model(self, model: nn.Module) -> None:
         """Make `model` the one that is trained, metered and evaluated."""
         self.model = model.to(self.device)
-        self._takes_lengths = takes_lengths(self.model)
         self.meter.watch("model", self.model)
         self.core.add("model", self.model)
 
@@ -166,108 +148,6 @@ class Run:
         """
         for name, item in state.items():
             self._tracked.add(name, item)
-
-    # --- forward and backward ----------------------------------------------------
-
-    def forward(self, batch: Batch) -> Outputs:
-        """The model's outputs for a batch, in its present mode.
-
-        Raises
-        ------
-        CellError
-            If records have lengths and the model takes none.
-        """
-        with self.accelerator.autocast():
-            if batch.lengths is None:
-                return Outputs(self.model(batch.signals).float())
-            if not self._takes_lengths:
-                raise CellError(
-                    f"{type(self.model).__name__} takes no lengths, so it can't be "
-                    'trained on whole records; set seconds to a number, not "whole"'
-                )
-            logits = self.model(batch.signals, batch.lengths).float()
-        if logits.ndim == 2:
-            return Outputs(logits)
-        mask = step_mask(batch.lengths, batch.signals.shape[-1], logits.shape[-1])
-        return Outputs(logits, step_mask=mask)
-
-    def score(
-        self,
-        batch: Batch,
-        mode: Literal["eval", "train"] = "eval",
-        *,
-        update_buffers: bool = False,
-    ) -> Scores:
-        """A metered forward-only pass, to judge the samples of a batch.
-
-        Parameters
-        ----------
-        batch
-            As given to `select_samples`.
-        mode
-            In which the model scores: `train` has dropout and batch statistics.
-        update_buffers
-            Let the pass move BatchNorm's running statistics (in mode `train`).
-        """
-        was_training = self.model.training
-        self.model.train(mode == "train")
-        keeps = mode == "train" and not update_buffers
-        with torch.no_grad(), kept_buffers(self.model) if keeps else nullcontext():
-            outputs = self.forward(batch)
-            losses = self._losses(batch, outputs)
-            probability = self.hook.predict(run=self, batch=batch, outputs=outputs)
-        self.model.train(was_training)
-        truth = true_class_probability(probability, batch.labels, self.task)
-        correct = is_correct(probability, batch.labels, self.task)
-        self.last_scores = Scores(outputs.logits, losses, truth, correct)
-        if self.tally is not None:
-            self.tally.scored += len(batch)
-        return self.last_scores
-
-    def losses(self, batch: Batch) -> Tensor:
-        """Forward and all losses: one value a sample, weighted; shape (batch,)."""
-        return self._losses(batch, self.forward(batch)) * batch.weights
-
-    def _losses(self, batch: Batch, outputs: Outputs) -> Tensor:
-        losses: Tensor = self.hook.sample_losses(run=self, batch=batch, outputs=outputs)
-        for extra in self.hook.extra_losses(run=self, batch=batch, outputs=outputs):
-            losses = losses + extra
-        if losses.shape != (len(batch),):
-            raise PluginError(
-                f"losses must have one value a sample, shape ({len(batch)},), "
-                f"got {tuple(losses.shape)}"
-            )
-        return losses
-
-    def backward(self, losses: Tensor) -> None:
-        """Backpropagate the mean of per-sample losses, shape (batch,)."""
-        divisor = self._divisor or len(losses)
-        mean = losses.mean() if divisor == len(losses) else losses.sum() / divisor
-        self.accelerator.backward(mean)
-        if self.tally is not None:
-            self.tally.losses += losses.detach().sum()
-            self.tally.backpropagated += len(losses)
-
-    def step(self) -> None:
-        """Clip, step the optimizer, let strategies re-apply masks, clear gradients."""
-        limit = self.cell.budget.clip_norm
-        if limit is not None:
-            trainable = [p for g in self.optimizer.param_groups for p in g["params"]]
-            self.accelerator.clip_grad_norm_(trainable, limit)
-        self.optimizer.step()
-        self.hook.after_step(run=self)
-        self.optimizer.zero_grad(set_to_none=True)
-        if self.tally is not None:
-            self.tally.steps += 1
-
-    def train_on(self, batch: Batch, of: int | None = None) -> None:
-        """One training step of the hooks, on a batch kept out of `of` samples."""
-        average_over_all = self.dropping.average_over == "batch" and of is not None
-        self._divisor = of if average_over_all else None
-        frozen = self.dropping.batchnorm == "full"
-        with kept_buffers(self.model) if frozen else nullcontext():
-            self.hook.training_step(run=self, batch=batch)
-        self._divisor = None
 
     # --- the rest of a strategy's verbs ------------------------------------------
 

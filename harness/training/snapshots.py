@@ -33,19 +33,19 @@ class Snapshots:
         """
         if not _NAME.fullmatch(name):
             raise PluginError(f"snapshot {name!r}: letters, digits, '.', '_', '-' only")
-        file = "-".join([name, *(f"{k}={v:g}" for k, v in sorted(axes.items()))])
-        entry = {"name": name, "axes": dict(axes), "file": f"{file}.safetensors"}
-        if entry in self.entries:
-            raise PluginError(f"snapshot {file!r} is taken twice; give it an axis")
+        stem = "-".join([name, *(f"{k}={v:g}" for k, v in sorted(axes.items()))])
+        file = f"{stem}.safetensors"
+        if any(entry["file"] == file for entry in self.entries):
+            raise PluginError(f"snapshot {stem!r} is taken twice; give it an axis")
         state = {
             k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()
         }
-        write_atomically(self.folder / entry["file"], save(state))
-        self.entries.append(entry)
+        write_atomically(self.folder / file, save(state))
+        self.entries.append({"name": name, "axes": dict(axes), "file": file})
 
     def read(self, entry: Mapping[str, Any]) -> bytes:
         """The safetensors file of one entry."""
-        return (self.folder / entry["file"]).read_bytes()
+        return (self.folder / str(entry["file"])).read_bytes()
 
     def state_dict(self) -> list[dict[str, Any]]:
         """Plain data."""

@@ -78,9 +78,9 @@ def test_a2_warm_up_and_revision_train_on_everything(tmp_path, dbpd, warmup, rev
     run = trained(tmp_path, strategy, epochs=5)
     phases = [row["phase"] for row in run.history.rows]
     middle = 5 - warmup - revision
-    assert phases == ["warm-up"] * warmup + ["filtered"] * middle + [
-        "revision"
-    ] * revision
+    assert (
+        phases == ["warm-up"] * warmup + ["filtered"] * middle + ["revision"] * revision
+    )
     for row in run.history.rows:
         if row["phase"] == "filtered":
             assert row["kept"] < row["seen"] == row["scored"] == 50

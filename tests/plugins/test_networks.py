@@ -7,14 +7,16 @@ from torch.utils.flop_counter import FlopCounterMode
 
 # The 34-layer network of Hannun et al. 2019 (doi 10.1038/s41591-018-0268-3).
 CINC2017 = {
-    "stages": 4,
-    "blocks": 4,
     "width": 32,
+    "blocks": 4,
     "kernel": 16,
+    "stem_kernel": 16,
     "stem_stride": 1,
     "strides": "alternate",
     "shortcut": "zero-pad",
     "bias": True,
+    "dropout": 0.2,
+    "head_dropout": 0.0,
     "head": "steps",
 }
 SMALL = {"width": 4, "kernel": 3}

@@ -17,11 +17,12 @@ class ResNet1d(Model):
     (He et al. 2016, arXiv 1603.05027); each stage doubles the width. Convolutions are
     padded so that n samples become ceil(n / stride) steps.
 
-    With `stages = 4, blocks = 4, width = 32, kernel = 16, stem_stride = 1,
-    strides = "alternate", shortcut = "zero-pad", bias = true, head = "steps"` it is
-    the 34-layer network of Hannun et al. 2019 (doi 10.1038/s41591-018-0268-3), which
-    was trained on CinC 2017: a decision each 256 samples, 10,466,212 parameters. That
-    network leaves the first block's norm out, which here follows the stem's.
+    With `width = 32, blocks = 4, kernel = 16, stem_kernel = 16, stem_stride = 1,
+    strides = "alternate", shortcut = "zero-pad", bias = true, dropout = 0.2,
+    head_dropout = 0.0, head = "steps"` it is the 34-layer network of Hannun et al. 2019
+    (doi 10.1038/s41591-018-0268-3), which was trained on CinC 2017: a decision each
+    256 samples, 10,466,212 parameters. That network leaves the first block's norm out,
+    which here follows the stem's.
     """
 
     name = "resnet1d"
@@ -34,27 +35,26 @@ class ResNet1d(Model):
         stages: int = Field(4, ge=1, le=6, description="each doubles the width")
         blocks: int = Field(2, ge=1, le=16, description="of two convolutions, a stage")
         kernel: int = Field(7, ge=1, le=63, description="samples or steps")
-        stem_kernel: int | None = Field(
-            None, ge=1, le=127, description="samples; default: kernel"
-        )
+        stem_kernel: int = Field(15, ge=1, le=127, description="samples")
         stem_stride: int = Field(2, ge=1, le=8, description="samples")
         strides: Literal["stage", "alternate"] = Field(
             "stage",
-            description="where steps are halved: in the first block of each stage but "
-            "the first, or in every second block",
+            description="where steps are halved: in the first block of each stage, or "
+            "in every second block",
         )
         shortcut: Literal["projection", "zero-pad"] = Field(
             "projection",
-            description="round a block that changes shape: average pooling and a 1x1 "
-            "convolution, or max pooling and channels of zeros on both sides",
+            description="round a block that changes shape: a 1x1 convolution, or max "
+            "pooling and channels of zeros on both sides",
         )
         bias: bool = Field(False, description="in the convolutions")
-        dropout: float = Field(0.2, ge=0, lt=1, description="within blocks")
+        dropout: float = Field(0.0, ge=0, lt=1, description="within blocks")
         head: Literal["pooled", "steps"] = Field(
             "pooled",
-            description="one decision from the mean over steps, or one for each step",
+            description="one decision from the mean and the maximum over steps, or one "
+            "for each step",
         )
-        head_dropout: float = Field(0.0, ge=0, lt=1, description="before the head")
+        head_dropout: float = Field(0.3, ge=0, lt=1, description="before the head")
 
     def build(self, leads: int, samples: int, outputs: int) -> nn.Module:
         """The network; logits (batch, outputs), or (batch, outputs, steps)."""

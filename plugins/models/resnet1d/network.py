@@ -62,20 +62,21 @@ class Shortcut(nn.Module):
         super().__init__()
         self.stride = stride
         self.extra = outputs - inputs
-        self.pool = functional.avg_pool1d if project else functional.max_pool1d
         self.projection = (
-            Convolution(inputs, outputs, 1, bias=False)
-            if project and self.extra
+            Convolution(inputs, outputs, 1, stride, bias=False)
+            if project and (self.extra or stride > 1)
             else None
         )
 
     def forward(self, steps: Tensor) -> Tensor:
         """Shape (batch, inputs, n) to (batch, outputs, ceil(n / stride))."""
-        if self.stride > 1:
-            missing = -steps.shape[-1] % self.stride
-            steps = self.pool(functional.pad(steps, (0, missing)), self.stride)
         if self.projection is not None:
             return self.projection(steps)
+        if self.stride > 1:
+            missing = -steps.shape[-1] % self.stride
+            steps = functional.max_pool1d(
+                functional.pad(steps, (0, missing)), self.stride
+            )
         if self.extra:
             front = self.extra // 2
             return functional.pad(steps, (0, 0, front, self.extra - front))
@@ -134,9 +135,7 @@ class ResNet(nn.Module):
         super().__init__()
         p = params
         widths = [p.width * 2**stage for stage in range(p.stages)]
-        self.stem = Convolution(
-            leads, p.width, p.stem_kernel or p.kernel, p.stem_stride, p.bias
-        )
+        self.stem = Convolution(leads, p.width, p.stem_kernel, p.stem_stride, p.bias)
         self.stem_norm = nn.BatchNorm1d(p.width)
         self.stages = nn.ModuleList()
         for stage, width in enumerate(widths):
@@ -152,7 +151,7 @@ class ResNet(nn.Module):
         self.dropout = nn.Dropout(p.head_dropout)
         self.pooled = p.head == "pooled"
         self.head = (
-            nn.Linear(widths[-1], outputs)
+            nn.Linear(2 * widths[-1], outputs)
             if self.pooled
             else Convolution(widths[-1], outputs, 1)
         )
@@ -169,10 +168,11 @@ class ResNet(nn.Module):
         if not self.pooled:
             return self.head(self.dropout(steps))
         count = steps.shape[-1] if lengths is None else lengths[:, None].clamp(min=1)
-        return self.head(self.dropout(steps.sum(-1) / count))
+        pooled = torch.cat([steps.sum(-1) / count, steps.amax(-1)], dim=1)
+        return self.head(self.dropout(pooled))
 
 
 def _stride(p: ResNet1d.Params, stage: int, block: int) -> int:
     if p.strides == "alternate":
         return 2 if (stage * p.blocks + block) % 2 else 1
-    return 2 if stage and block == 0 else 1
+    return 2 if block == 0 else 1

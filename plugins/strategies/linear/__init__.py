@@ -25,6 +25,7 @@ class Linear(Strategy):
 
         if run.train.window is None:
             raise CellError(
-                'linear needs records of one length: set seconds to a number, not "whole"'
+                "linear needs records of one length: "
+                'set seconds to a number, not "whole"'
             )
         return LinearClassifier(run.leads * run.samples, len(run.classes))

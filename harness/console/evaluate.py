@@ -1,0 +1,165 @@
+"""`harness evaluate`: what saved weights are worth on a split of a data set."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness.catalog import Catalog
+from harness.console.choosing import ChosenDataset, choose_from
+from harness.console.progress import RecordsBar
+from harness.console.table import table
+from harness.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from harness.cell import Cell
+    from harness.data.opening import OpenData
+
+MEMORY_BUDGET_BYTES = 8 * 2**30
+
+
+def evaluate_weights(
+    weights: Path,
+    plugins: Sequence[Path],
+    split: str,
+    suite: Path | None,
+    dataset: str | None,
+    *,
+    as_json: bool,
+) -> int:
+    """Print the metrics of saved weights.
+
+    On the cell's own data they are those of its `result.json`. Another data set is
+    prepared as its suite says; what is normalised by training statistics is normalised
+    by those of that data set.
+
+    Parameters
+    ----------
+    weights
+        A cell's folder, or a file of weights.
+    split
+        `train`, `validation` or `test`.
+    suite, dataset
+        Score on this data set, by its label; None for the cell's own.
+
+    Raises
+    ------
+    ConfigError
+        If the weights can't be read, or don't suit the data set.
+    DataError
+        If the cell's own records aren't those that it was trained on.
+    """
+    from harness.execution.saved_cell import read_weights, rebuild
+    from harness.training.evaluation import evaluate
+    from harness.training.restoring import restored_run
+
+    if dataset is not None and suite is None:
+        raise ConfigError("--dataset names a data set of a suite: give --on SUITE")
+    saved = read_weights(weights)
+    elsewhere = None if suite is None else choose_from(suite, dataset, plugins)
+    folders = [*plugins, *_folders_of(suite)]
+    cell, warnings = rebuild(saved.cell, Catalog.discover(folders))
+    for warning in warnings:
+        click.echo(f"{click.style('warning:', fg='yellow')} {warning}", err=True)
+    own = ChosenDataset(cell.dataset.name, cell.dataset, cell.options, "")
+    chosen = elsewhere or own
+    data = chosen.open()
+    if elsewhere is None:
+        _check_unchanged(cell, data)
+    else:
+        _check_suits(cell, data, chosen.label)
+    with RecordsBar(chosen.label, quiet=as_json) as bar:
+        prepared = data.prepare(progress=bar)
+    splits = data.load(prepared, MEMORY_BUDGET_BYTES)
+    run = restored_run(cell, splits, saved.tensors)
+    judged = evaluate(run, getattr(splits, split), data.dataset.class_subsets)
+    if as_json:
+        about = {"cell": saved.cell.id, "dataset": chosen.label, "split": split}
+        click.echo(json.dumps({**about, "metrics": judged.metrics}))
+    else:
+        click.echo(f"cell {saved.cell.id} on {chosen.label}, {split} split\n")
+        click.echo(_table(judged.metrics))
+    return 0
+
+
+def _folders_of(suite: Path | None) -> list[Path]:
+    """The drop-in folders that a suite names."""
+    if suite is None:
+        return []
+    from harness.suite import read_suite_file
+
+    return [suite.parent / folder for folder in read_suite_file(suite).plugins]
+
+
+def _check_unchanged(cell: Cell, data: OpenData) -> None:
+    """Another split of other records may hold what was trained on."""
+    if data.index.fingerprint != cell.fingerprint:
+        raise DataError(
+            f"the records of {cell.dataset.name!r} aren't those of the cell "
+            f"(fingerprint {cell.fingerprint}, here {data.index.fingerprint}); "
+            "--on SUITE scores on other data"
+        )
+
+
+def _check_suits(cell: Cell, data: OpenData, label: str) -> None:
+    """Refuse a data set whose classes or signals aren't what the model was made for."""
+    from harness.data.opening import instantiate
+
+    trained = _shape(instantiate(cell.dataset), cell.options)
+    given = _shape(data.dataset, data.options)
+    problems = [
+        f"{key}: {given[key]}, but the weights are for {expected}"
+        for key, expected in trained.items()
+        if given[key] != expected
+    ]
+    if problems:
+        raise ConfigError(problems, f"data set {label!r} doesn't suit the weights")
+
+
+def _shape(dataset: Any, options: Any) -> dict[str, Any]:
+    """What a model is made for, in words of a suite."""
+    from harness.data.suitability import sampling_rate, window_samples
+
+    rate = sampling_rate(dataset, options)
+    samples = window_samples(dataset, options)
+    return {
+        "classes": list(dataset.classes),
+        "task": dataset.task,
+        "leads": list(options.leads or dataset.leads),
+        "sampling_rate": f"{rate:g} Hz",
+        "seconds": "whole" if samples is None else f"{samples / rate:g} s",
+        "normalise": options.normalise,
+        "filter": None if options.filter is None else options.filter.model_dump(),
+    }
+
+
+def _table(metrics: dict[str, Any]) -> str:
+    rows = [(name, _shown(value)) for name, value in _figures(metrics)]
+    whole = table(("metric", "value"), rows)
+    by_class = [
+        (name, _shown(f1), _shown(metrics["auroc"][name]), metrics["support"][name])
+        for name, f1 in metrics["f1"].items()
+    ]
+    return f"{whole}\n\n{table(('class', 'F1', 'AUROC', 'records'), by_class)}"
+
+
+def _figures(metrics: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Metrics of the whole split; those that the task has no word for are left out."""
+    yield "records", metrics["records"]
+    for name in ("accuracy", "exact_match", "label_accuracy"):
+        if metrics[name] is not None:
+            yield name.replace("_", " "), metrics[name]
+    yield "macro-F1", metrics["macro_f1"]
+    yield "macro AUROC", metrics["macro_auroc"]
+    yield from metrics["class_subsets"].items()
+    yield "log loss", metrics["log_loss"]
+
+
+def _shown(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.4f}" if isinstance(value, float) else str(value)

@@ -1,0 +1,148 @@
+"""Finding out what saved weights are: the cell that they were trained in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from harness.catalog import Catalog
+from harness.catalog.declaration import Kind
+from harness.catalog.parameters import resolve_parameters
+from harness.cell import Cell, PluginChoice
+from harness.errors import ConfigError
+from harness.options import Budget, DataOptions
+from harness.validation import explain
+
+WEIGHTS = "model.safetensors"
+METADATA_KEY = "harness_cell"
+
+
+class _File(BaseModel):
+    # Somebody else may have written it, and a later version may say more.
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+
+
+class SavedPlugin(_File):
+    """A plugin by name, with all its parameters."""
+
+    name: str
+    version: int
+    params: dict[str, Any]
+
+
+class SavedDataset(SavedPlugin):
+    """A data set with its options."""
+
+    options: DataOptions
+
+
+class SavedIdentity(_File):
+    """What of the cell's identity is needed."""
+
+    dataset: dict[str, Any]
+
+
+class SavedCell(_File):
+    """What `harness.execution.result.describe_cell` says of a cell."""
+
+    id: str
+    identity: SavedIdentity
+    dataset: SavedDataset
+    model: SavedPlugin | None
+    strategies: list[SavedPlugin]
+    budget: Budget
+    seed: int
+
+
+@dataclass(frozen=True)
+class SavedWeights:
+    """Weights, and the cell that they are from."""
+
+    path: Path
+    tensors: Mapping[str, Tensor]
+    cell: SavedCell
+
+
+def read_weights(path: Path) -> SavedWeights:
+    """Read weights and what they say of themselves; nothing in the file is executed.
+
+    Parameters
+    ----------
+    path
+        A cell's folder, or a file of weights as a cell leaves it.
+
+    Raises
+    ------
+    ConfigError
+        If there are none, or they don't say which cell they are from.
+    """
+    file = path / WEIGHTS if path.is_dir() else path
+    if not file.is_file():
+        what = f"the folder holds no {WEIGHTS}" if path.is_dir() else "no such file"
+        raise ConfigError(f"{what}: give a finished cell's folder", str(path))
+    try:
+        with safe_open(file, "pt") as opened:
+            metadata = opened.metadata() or {}
+            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise ConfigError(f"is no safetensors file: {error}", str(file)) from None
+    if METADATA_KEY not in metadata:
+        raise ConfigError(
+            "doesn't say which cell it is from: only weights that `harness run` "
+            "wrote can be scored",
+            str(file),
+        )
+    return SavedWeights(file, tensors, _parsed(metadata[METADATA_KEY], file))
+
+
+def _parsed(text: str, file: Path) -> SavedCell:
+    try:
+        return SavedCell.model_validate_json(text)
+    except ValidationError as error:
+        problems = explain(error.errors(), SavedCell.model_json_schema())
+        raise ConfigError(problems, f"{file}: {METADATA_KEY}") from None
+
+
+def rebuild(saved: SavedCell, catalog: Catalog) -> tuple[Cell, list[str]]:
+    """The cell, of the plugins that there are now, and warnings about them.
+
+    Raises
+    ------
+    ConfigError
+        If a plugin is missing, or doesn't take its parameters any more.
+    """
+    warnings: list[str] = []
+
+    def choose(kind: Kind, plugin: SavedPlugin) -> PluginChoice:
+        declaration = catalog.get(kind, plugin.name)
+        if declaration.version != plugin.version:
+            warnings.append(
+                f"{kind} {plugin.name!r} is version {declaration.version} here; the "
+                f"weights were made by version {plugin.version}"
+            )
+        return resolve_parameters(declaration, plugin.params, f"{kind} {plugin.name}")
+
+    dataset = choose("dataset", saved.dataset)
+    model = choose("model", saved.model) if saved.model else None
+    strategies = tuple(choose("strategy", s) for s in saved.strategies)
+    cell = Cell(
+        dataset=dataset,
+        options=saved.dataset.options,
+        model=model,
+        strategies=strategies,
+        budget=saved.budget,
+        seed=saved.seed,
+        fingerprint=str(saved.identity.dataset.get("fingerprint", "")),
+        labels={
+            "dataset": dataset.name,
+            "model": model.name if model else None,
+            "strategy": "+".join(s.name for s in strategies),
+        },
+    )
+    return cell, warnings
