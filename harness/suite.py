@@ -22,6 +22,9 @@ from harness.options import Budget, DataOptions, Execution
 from harness.plugin import Parameters
 from harness.validation import explain
 
+KEYS = ("label", "grid")
+"""What every entry may hold beside `use` and its plugin's parameters."""
+
 
 class Exclude(Parameters):
     """Cells to leave out: those that match every key given."""
@@ -198,7 +201,7 @@ class _Reader:
         label = params.pop("label", declaration.name)
         return DatasetEntry(
             label=label,
-            choice=resolve_parameters(declaration, params, where),
+            choice=resolve_parameters(declaration, params, where, (*known, *KEYS)),
             options=_validated(
                 DataOptions, {k: v for k, v in table.items() if k in known}, where
             ),
@@ -208,7 +211,7 @@ class _Reader:
     def _model(self, table: dict[str, Any], where: str) -> ModelEntry:
         declaration = self._declared("model", table, where)
         label = table.pop("label", declaration.name)
-        return ModelEntry(label, resolve_parameters(declaration, table, where))
+        return ModelEntry(label, resolve_parameters(declaration, table, where, KEYS))
 
     def _strategy(self, table: dict[str, Any], where: str) -> StrategyEntry:
         names = table.pop("use", None)
@@ -222,7 +225,8 @@ class _Reader:
         label = table.pop("label", "+".join(names))
         budget = _merged(self.file.budget, table.pop("budget", {}))
         tables = _parameters_of(declared, table, where)
-        choices = [resolve_parameters(d, tables[d.name], where) for d in declared]
+        keys = (*KEYS, "budget")
+        choices = [resolve_parameters(d, tables[d.name], where, keys) for d in declared]
         return StrategyEntry(
             label=label,
             choices=tuple(choices),

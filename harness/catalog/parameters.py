@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from harness.catalog.asking import ask
@@ -13,12 +13,20 @@ from harness.validation import explain
 
 
 def resolve_parameters(
-    declaration: Declaration, params: Mapping[str, Any], where: str
+    declaration: Declaration,
+    params: Mapping[str, Any],
+    where: str,
+    other_keys: Collection[str] = (),
 ) -> PluginChoice:
     """The plugin with all parameters resolved.
 
     A plugin that imports torch is asked in a process of its own, once for each set
     of parameters, so that planning never imports torch.
+
+    Parameters
+    ----------
+    other_keys
+        What else may stand in the same table: an unknown key may be meant for one.
 
     Raises
     ------
@@ -27,7 +35,12 @@ def resolve_parameters(
     """
     answer = _answer(declaration, dict(params))
     if "errors" in answer:
-        raise ConfigError(explain(answer["errors"], declaration.schema, where))
+        known = {
+            **dict.fromkeys(other_keys, {}),
+            **declaration.schema.get("properties", {}),
+        }
+        schema = {**declaration.schema, "properties": known}
+        raise ConfigError(explain(answer["errors"], schema, where))
     if "cause" in answer:
         raise ConfigError(f"{where}: {answer['cause']}")
     return PluginChoice(

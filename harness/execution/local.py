@@ -89,6 +89,9 @@ class LocalExecutor:
         """
         self._states = {p.cell.id: p.state for p in cells}
         queue = [p.cell for p in cells if p.state != "done"]
+        # A polite end of the whole command is Ctrl-C by another name.
+        for number in (signal.SIGTERM, signal.SIGUSR1):
+            signal.signal(number, signal.default_int_handler)
         try:
             while queue or self._running:
                 try:

@@ -112,7 +112,7 @@ def _settle_stale(plan: Plan, options: RunOptions) -> list[PlannedCell]:
         does = "kept" if options.keep_stale else "run again (--keep-stale keeps them)"
         names = ", ".join(sorted({p.cell.strategy_name for p in stale}))
         news().print(
-            f"[yellow]{len(stale)} cells are stale[/]: the source of a plugin has "
+            f"[yellow]stale results: {len(stale)}[/]: the source of a plugin has "
             f"changed since ({escape(names)}); {does}"
         )
     if not options.keep_stale:

@@ -15,7 +15,7 @@ CINC2017 = {
     "strides": "alternate",
     "shortcut": "zero-pad",
     "bias": True,
-    "dropout": 0.2,
+    "dropout_unit": "value",
     "head_dropout": 0.0,
     "head": "steps",
 }

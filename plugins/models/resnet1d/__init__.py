@@ -18,7 +18,7 @@ class ResNet1d(Model):
     padded so that n samples become ceil(n / stride) steps.
 
     With `width = 32, blocks = 4, kernel = 16, stem_kernel = 16, stem_stride = 1,
-    strides = "alternate", shortcut = "zero-pad", bias = true, dropout = 0.2,
+    strides = "alternate", shortcut = "zero-pad", bias = true, dropout_unit = "value",
     head_dropout = 0.0, head = "steps"` it is the 34-layer network of Hannun et al. 2019
     (doi 10.1038/s41591-018-0268-3), which was trained on CinC 2017: a decision each
     256 samples, 10,466,212 parameters. That network leaves the first block's norm out,
@@ -48,7 +48,11 @@ class ResNet1d(Model):
             "pooling and channels of zeros on both sides",
         )
         bias: bool = Field(False, description="in the convolutions")
-        dropout: float = Field(0.0, ge=0, lt=1, description="within blocks")
+        dropout: float = Field(0.2, ge=0, lt=1, description="within blocks")
+        dropout_unit: Literal["channel", "value"] = Field(
+            "channel",
+            description="what is dropped within blocks: channels cost no time",
+        )
         head: Literal["pooled", "steps"] = Field(
             "pooled",
             description="one decision from the mean and the maximum over steps, or one "

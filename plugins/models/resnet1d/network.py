@@ -94,7 +94,8 @@ class Block(nn.Module):
         self.norm1 = nn.BatchNorm1d(inputs)
         self.conv1 = Convolution(inputs, outputs, p.kernel, stride, p.bias)
         self.norm2 = nn.BatchNorm1d(outputs)
-        self.dropout = nn.Dropout(p.dropout)
+        dropout = nn.Dropout1d if p.dropout_unit == "channel" else nn.Dropout
+        self.dropout = dropout(p.dropout)
         self.conv2 = Convolution(outputs, outputs, p.kernel, 1, p.bias)
         self.shortcut = Shortcut(inputs, outputs, stride, p.shortcut == "projection")
 

@@ -1,0 +1,128 @@
+"""What tests of the whole house share: the command line, and one tiny finished run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+START = "from harness.cli import main; main()"
+
+TINY_SUITE = """
+name = "tiny"
+
+[budget]
+epochs = 2
+batch_size = 16
+
+[[dataset]]
+use = "synthetic"
+records = 60
+duration = 2.0
+
+[[model]]
+use = "cnn1d"
+width = 4
+
+[[strategy]]
+use = "majority"
+
+[[strategy]]
+use = "baseline"
+
+[[strategy]]
+use = "dbpd"
+"""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass(frozen=True)
+class TinyRun:
+    """A suite of three cells that is done; tests read it, and write elsewhere."""
+
+    suite: Path
+    runs: Path
+    leaderboard: Path
+    out: str
+
+    def cell(self, strategy: str) -> Path:
+        """The folder of a strategy's only cell."""
+        (result,) = self.runs.glob(f"synthetic/*/{strategy}/*/result.json")
+        return result.parent
+
+
+@pytest.fixture(scope="session")
+def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache that tests of the command line have in common."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> TinyRun:
+    folder = tmp_path_factory.mktemp("tiny")
+    suite = folder / "tiny.toml"
+    suite.write_text(TINY_SUITE)
+    runs, leaderboard = folder / "runs", folder / "leaderboard"
+    command = [sys.executable, "-c", START, "run", str(suite), "--device", "cpu"]
+    command += ["--runs", str(runs), "--leaderboard", str(leaderboard)]
+    environment = {**os.environ, "HARNESS_CACHE": str(shared_cache)}
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=environment, cwd=folder
+    )
+    assert done.returncode == 0, done.stderr
+    return TinyRun(suite, runs, leaderboard, done.stdout)
+
+
+@pytest.fixture
+def clean_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, shared_cache: Path
+) -> None:
+    """No variable of the person who runs the tests, and an empty present folder."""
+    for name in ("DATA", "PLUGINS", "RUNS"):
+        monkeypatch.delenv(f"HARNESS_{name}", raising=False)
+    monkeypatch.setenv("HARNESS_CACHE", str(shared_cache))
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def harness(
+    clean_environment: None,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Callable[..., Outcome]:
+    """Call the command line in this process, as its entry point is called."""
+    from harness.cli import main
+
+    def call(*arguments: object) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["harness", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        captured = capsys.readouterr()
+        return Outcome(int(ended.value.code or 0), captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture
+def torch_as_before() -> Iterator[None]:
+    """Undo what a cell's determinism changes in this process."""
+    import torch
+
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(mode=False)

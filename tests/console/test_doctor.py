@@ -1,0 +1,44 @@
+from importlib.metadata import version
+
+
+def test_it_shows_versions_machine_and_folders(harness, shared_cache):
+    ended = harness("doctor")
+
+    assert ended.code == 0
+    for word in ("torch", version("torch"), "accelerate", "cores", "GPUs"):
+        assert word in ended.out
+    assert str(shared_cache) in ended.out
+    assert "not set" in ended.out
+    assert "physionet.org" in ended.out
+
+
+def test_recordings_that_are_there_are_found(harness, tmp_path, monkeypatch):
+    (tmp_path / "ptbxl").mkdir()
+    monkeypatch.setenv("HARNESS_DATA", str(tmp_path))
+
+    lines = harness("doctor").out.splitlines()
+
+    (ptbxl,) = [line for line in lines if "data set ptbxl" in line]
+    assert ptbxl.startswith("ok")
+    (cinc,) = [line for line in lines if "data set cinc2017" in line]
+    assert "not found" in cinc
+
+
+def test_results_that_cannot_be_written_are_missing(harness, tmp_path):
+    (tmp_path / "file").write_text("")
+
+    ended = harness("doctor", "--runs", tmp_path / "file" / "runs")
+
+    assert ended.code == 1
+    assert "can't be written" in ended.out
+    assert not (tmp_path / "runs").exists()
+
+
+def test_broken_plugins_are_told(harness, tmp_path, monkeypatch):
+    (tmp_path / "broken.py").write_text("1 +\n")
+    monkeypatch.setenv("HARNESS_PLUGINS", str(tmp_path))
+
+    ended = harness("doctor")
+
+    assert ended.code == 0
+    assert "plugin broken" in ended.out

@@ -1,0 +1,67 @@
+import json
+
+import pytest
+
+
+def test_a_done_suite_shows_its_cells_and_ids(harness, tiny_run):
+    ended = harness("plan", tiny_run.suite, "--runs", tiny_run.runs)
+
+    assert ended.code == 0
+    assert ended.out.endswith("suite tiny: 3 cells, 3 done\n")
+    for name in ("majority", "baseline", "dbpd"):
+        assert tiny_run.cell(name).name.removeprefix("0-") in ended.out
+    assert "\x1b" not in ended.out
+
+
+def test_missing_recordings_leave_cells_without_id(harness, tmp_path):
+    suite = tmp_path / "suite.toml"
+    suite.write_text('[[dataset]]\nuse = "ptbxl"\n[[strategy]]\nuse = "majority"\n')
+
+    ended = harness("plan", suite)
+
+    assert ended.code == 0
+    assert "data set ptbxl is not there" in ended.err
+    assert "HARNESS_DATA" in ended.err
+    assert "majority" in ended.out
+    plan = json.loads(harness("plan", suite, "--json").out)
+    assert plan["cells"][0]["id"] is None
+    assert list(plan["missing_data"]) == ["ptbxl"]
+
+
+@pytest.mark.usefixtures("torch_as_before")
+def test_an_estimate_agrees_with_what_is_then_measured(harness, tiny_run, tmp_path):
+    def costs(runs):
+        ended = harness("plan", tiny_run.suite, "--runs", runs, "--estimate", "--json")
+        plan = json.loads(ended.out)
+        return {c["strategy"]: c["cost"] for c in plan["cells"]}, plan["remaining"]
+
+    measured, nothing = costs(tiny_run.runs)
+    estimated, remaining = costs(tmp_path / "empty")
+
+    assert nothing["flops"] == nothing["seconds"] == 0
+    assert all(cost["measured"] for cost in measured.values())
+    assert estimated["majority"]["flops"] == 0
+    assert estimated["baseline"]["flops"] == measured["baseline"]["flops"]
+    # A real epoch holds a few counters more.
+    peak = measured["baseline"]["memory_bytes"]
+    assert estimated["baseline"]["memory_bytes"] == pytest.approx(peak, rel=1e-3)
+    assert not estimated["baseline"]["at_most"]
+    assert estimated["dbpd"]["at_most"]
+    assert estimated["dbpd"]["flops"] >= measured["dbpd"]["flops"]
+    assert estimated["dbpd"]["memory_bytes"] >= measured["dbpd"]["memory_bytes"]
+    assert remaining["seconds"] > 0
+
+
+@pytest.mark.usefixtures("torch_as_before")
+def test_what_cannot_be_estimated_says_why(harness, tmp_path):
+    suite = tmp_path / "suite.toml"
+    suite.write_text(
+        '[budget]\nepochs = 1\n[[dataset]]\nuse = "synthetic"\nrecords = 60\n'
+        'duration = 2.0\n[[model]]\nuse = "cnn1d"\n[[strategy]]\nuse = "dbpd"\n'
+    )
+
+    ended = harness("plan", suite, "--estimate")
+
+    assert ended.code == 0
+    assert "leave none of 1 to drop samples in" in ended.out
+    assert "1 cells could not be estimated" in ended.out
