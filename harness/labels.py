@@ -23,6 +23,14 @@ def distinct_labels(entries: Sequence[_Entry]) -> tuple[_Entry, ...]:
     return tuple(found)
 
 
+def budget_suffix(own: Any) -> str:
+    """What a strategy's own budget adds to its label: nobody shall overlook it."""
+    settings = _flat(own) if isinstance(own, Mapping) else {}
+    if not settings:
+        return ""
+    return f" ({', '.join(f'{k}={_short(v)}' for k, v in sorted(settings.items()))})"
+
+
 def _differences(entry: Any, twins: Sequence[Any]) -> str:
     """The settings of an entry that aren't the same in all of its twins."""
     settings = [_settings(twin) for twin in twins]

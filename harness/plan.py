@@ -64,10 +64,9 @@ def make_plan(suite: Suite, catalog: Catalog, runs: Path) -> Plan:
         except DataError as error:
             missing[entry.label] = str(error)
     declared = cells_of(suite, fingerprints)
-    ordered = _with_required(declared, catalog)
-    ids = {cell.id for cell in declared}
+    ordered, of_suite = _with_required(declared, catalog)
     planned = tuple(
-        PlannedCell(c, "suite" if c.id in ids else "required", state_of(c, runs))
+        PlannedCell(c, "suite" if c.id in of_suite else "required", state_of(c, runs))
         for c in ordered
     )
     return Plan(suite, planned, missing)
@@ -114,8 +113,11 @@ def _fingerprint(entry: DatasetEntry, suite: Suite) -> str:
     return str(dataset_fingerprint(request)["fingerprint"])
 
 
-def _with_required(cells: Sequence[Cell], catalog: Catalog) -> list[Cell]:
-    """The cells with what they require resolved, required ones first."""
+def _with_required(
+    cells: Sequence[Cell], catalog: Catalog
+) -> tuple[list[Cell], set[str]]:
+    """The cells with what they require resolved, required ones first; and which of
+    the ids are the suite's own."""
     ordered: dict[str, Cell] = {}
     unnamed: list[Cell] = []
 
@@ -130,9 +132,8 @@ def _with_required(cells: Sequence[Cell], catalog: Catalog) -> list[Cell]:
         unnamed.append(resolved)
         return resolved
 
-    for cell in cells:
-        add(cell, ())
-    return [*ordered.values(), *unnamed]
+    declared = {add(cell, ()).id for cell in cells}
+    return [*ordered.values(), *unnamed], declared
 
 
 MAX_DEPTH = 20

@@ -15,15 +15,13 @@ from harness.catalog import Catalog, Declaration
 from harness.catalog.parameters import resolve_parameters
 from harness.cell import PluginChoice
 from harness.compose import conflicts
+from harness.entry import KEYS, merged_budget, parameters_of, take_label
 from harness.errors import ConfigError
 from harness.grid import expand_grid
-from harness.labels import distinct_labels
+from harness.labels import budget_suffix, distinct_labels
 from harness.options import Budget, DataOptions, Execution
 from harness.plugin import Parameters
 from harness.validation import explain
-
-KEYS = ("label", "grid")
-"""What every entry may hold beside `use` and its plugin's parameters."""
 
 
 class Exclude(Parameters):
@@ -111,26 +109,54 @@ def read_suite(
     ConfigError
         With every mistake of the file.
     """
-    file = read_suite_file(path)
+    return resolve_suite(read_toml(path), path, plugin_folders)
+
+
+def resolve_suite(
+    content: Mapping[str, Any], path: Path, plugin_folders: Sequence[Path] = ()
+) -> tuple[Suite, Catalog]:
+    """As `read_suite`, from the file's content; `path` is where it would lie."""
+    file = suite_file(content, path)
     folders = [*plugin_folders, *(path.parent / folder for folder in file.plugins)]
     catalog = Catalog.discover(folders)
     return _Reader(path, file, catalog).read(), catalog
 
 
 def read_suite_file(path: Path) -> SuiteFile:
-    """The top level of a suite file.
+    """The top level of a suite file, its entries unchecked.
 
     Raises
     ------
     ConfigError
         If it is missing, no TOML, or has unknown keys.
     """
+    return suite_file(read_toml(path), path)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The content of a TOML file.
+
+    Raises
+    ------
+    ConfigError
+        If it is missing or no TOML.
+    """
     try:
-        content = tomllib.loads(path.read_bytes().decode("utf-8"))
+        return tomllib.loads(path.read_bytes().decode("utf-8"))
     except FileNotFoundError:
         raise ConfigError("no such suite file", str(path)) from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"can't be read as TOML: {error}", str(path)) from None
+
+
+def suite_file(content: Mapping[str, Any], path: Path) -> SuiteFile:
+    """The top level of a suite's content.
+
+    Raises
+    ------
+    ConfigError
+        If it has unknown keys or values of a wrong type.
+    """
     try:
         return SuiteFile.model_validate(content)
     except ValidationError as error:
@@ -197,20 +223,17 @@ class _Reader:
     def _dataset(self, table: dict[str, Any], where: str) -> DatasetEntry:
         declaration = self._declared("dataset", table, where)
         known = set(DataOptions.model_fields)
+        label = take_label(table, declaration.name, where)
+        options = {k: v for k, v in table.items() if k in known}
         params = {k: v for k, v in table.items() if k not in known}
-        label = params.pop("label", declaration.name)
-        return DatasetEntry(
-            label=label,
-            choice=resolve_parameters(declaration, params, where, (*known, *KEYS)),
-            options=_validated(
-                DataOptions, {k: v for k, v in table.items() if k in known}, where
-            ),
-            declaration=declaration,
-        )
+        keys = (*known, *KEYS)
+        checked = self._caught(lambda: _validated(DataOptions, options, where))
+        choice = resolve_parameters(declaration, params, where, keys)
+        return DatasetEntry(label, choice, checked or DataOptions(), declaration)
 
     def _model(self, table: dict[str, Any], where: str) -> ModelEntry:
         declaration = self._declared("model", table, where)
-        label = table.pop("label", declaration.name)
+        label = take_label(table, declaration.name, where)
         return ModelEntry(label, resolve_parameters(declaration, table, where, KEYS))
 
     def _strategy(self, table: dict[str, Any], where: str) -> StrategyEntry:
@@ -222,17 +245,23 @@ class _Reader:
         clashes = [f"{where} {reason}" for reason in conflicts(declared)]
         if clashes:
             raise ConfigError(clashes)
-        label = table.pop("label", "+".join(names))
-        budget = _merged(self.file.budget, table.pop("budget", {}))
-        tables = _parameters_of(declared, table, where)
+        own = table.pop("budget", {})
+        default = "+".join(names) + budget_suffix(own)
+        label = take_label(table, default, where)
+        budget = self._caught(lambda: self._own_budget(own, where))
+        tables = parameters_of(declared, table, where)
         keys = (*KEYS, "budget")
         choices = [resolve_parameters(d, tables[d.name], where, keys) for d in declared]
         return StrategyEntry(
             label=label,
             choices=tuple(choices),
-            budget=_validated(Budget, budget, f"{where} budget"),
+            budget=budget or Budget(),
             uses_model=all(d.attributes["uses_model"] for d in declared),
         )
+
+    def _own_budget(self, own: Any, where: str) -> Budget:
+        where = f"{where} budget"
+        return _validated(Budget, merged_budget(self.file.budget, own, where), where)
 
     def _declared(self, kind: Any, table: dict[str, Any], where: str) -> Declaration:
         name = table.pop("use", None)
@@ -269,34 +298,3 @@ def _validated(model: type[_Model], values: Mapping[str, Any], where: str) -> _M
     except ValidationError as error:
         messages = explain(error.errors(), model.model_json_schema(), where)
         raise ConfigError(messages) from None
-
-
-def _merged(shared: Mapping[str, Any], own: Any) -> dict[str, Any]:
-    """The suite's budget with a strategy's own values over it, table by table."""
-    merged = dict(shared)
-    for key, value in dict(own).items():
-        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
-        # Another optimizer or schedule shares no settings with the suite's.
-        if both and value.get("use", merged[key].get("use")) == merged[key].get("use"):
-            merged[key] = {**merged[key], **value}
-        else:
-            merged[key] = value
-    return merged
-
-
-def _parameters_of(
-    declared: Sequence[Declaration], table: dict[str, Any], where: str
-) -> dict[str, dict[str, Any]]:
-    """Each strategy's parameters: flat for one, a table by name for several."""
-    if len(declared) == 1:
-        return {declared[0].name: table}
-    names = [d.name for d in declared]
-    strays = [
-        f"{where} {key}: composed strategies take a table each, as "
-        f"{names[0]}.{key} = ..."
-        for key, value in table.items()
-        if key not in names or not isinstance(value, dict)
-    ]
-    if strays:
-        raise ConfigError(strays)
-    return {name: table.get(name, {}) for name in names}

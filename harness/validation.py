@@ -36,6 +36,8 @@ def _message(error: Mapping[str, Any], schema: Mapping[str, Any], prefix: str) -
     if error["type"] == "value_error":
         text = str(error["msg"]).removeprefix("Value error, ")
         return f"{key}: {text}" if key else text
+    if error["type"] == "list_type" and isinstance(error["input"], Mapping):
+        return f"{key}: should be a list: write [[{location[-1]}]] for each table of it"
     text = str(error["msg"]).replace("Input should", "should")
     return f"{key}: {text}, got {error['input']!r}"
 

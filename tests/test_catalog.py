@@ -67,9 +67,10 @@ def test_a_folder_of_kinds_a_package_and_a_single_file_are_found(tmp_path):
     kinds.mkdir(parents=True)
     package.mkdir(parents=True)
     (kinds / "one.py").write_text(GOOD)
-    (package / "__init__.py").write_text("from .inner import Packaged as _P\n" + (
-        STRATEGY.format(name="packaged", hook="after_step(self, run)")
-    ))
+    (package / "__init__.py").write_text(
+        "from .inner import Packaged as _P\n"
+        + (STRATEGY.format(name="packaged", hook="after_step(self, run)"))
+    )
     (package / "inner.py").write_text("class Packaged:\n    pass\n")
     single = tmp_path / "single.py"
     single.write_text(STRATEGY.format(name="single", hook="setup(self, run)"))
@@ -124,7 +125,10 @@ def test_an_entry_point_of_an_installed_package_is_found(tmp_path):
             "select_sample",
         ),
         (STRATEGY.format(name="x", hook="after_step(self, runs)"), "runs"),
-        (STRATEGY.format(name="a b", hook="after_step(self, run)"), "may hold no space"),
+        (
+            STRATEGY.format(name="a b", hook="after_step(self, run)"),
+            "may hold no space",
+        ),
         (GOOD.replace('    name = "quiet"\n', ""), "has no `name`"),
         (
             GOOD.replace(
@@ -142,7 +146,9 @@ def test_a_file_that_cannot_be_used_is_listed_with_its_cause(tmp_path, source, c
 
 
 def test_what_a_plugin_prints_is_no_harm(tmp_path):
-    assert "quiet" in catalog_of(tmp_path, mine="print('{}')\n" + GOOD).names("strategy")
+    assert "quiet" in catalog_of(tmp_path, mine="print('{}')\n" + GOOD).names(
+        "strategy"
+    )
 
 
 def test_two_of_one_name_are_an_error_that_names_both_files(tmp_path):

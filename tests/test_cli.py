@@ -80,6 +80,9 @@ def refused(harness, tmp_path):
             "split.seed: should be a valid integer",
         ),
         ('use = "majority"', "", "[[strategy]] 1 (?) use: should be a name"),
+        ("records = 60", "label = 3", "label: should be a line of text, got 3"),
+        ('"majority"', '"dbpd"\nbudget = 3', "budget: should be a table, got 3"),
+        ("[[dataset]]", "[dataset]", "dataset: should be a list: write [[dataset]]"),
         ("records = 60", "lable = 'x'", "lable: unknown key; did you mean 'label'?"),
         ('"majority"', '"dbpd"\nbudgt = {}', "did you mean 'budget'?"),
         ('"majority"', '"baseline"', "no [[model]]: name one"),
@@ -123,6 +126,17 @@ def test_all_mistakes_are_told_at_once(refused):
     )
 
     for word in ("epochs", "batch_size", "records", "majority"):
+        assert word in message
+
+
+def test_all_mistakes_of_an_entry_are_told_at_once(refused):
+    message = refused(
+        LEAST.replace("records = 60", 'recods = 60\nnormalise = "always"').replace(
+            '"majority"', '"dbpd"\nconfidence = 3\nbudget.epoch = 1'
+        )
+    )
+
+    for word in ("records", "normalise", "confidence", "epochs"):
         assert word in message
 
 

@@ -36,7 +36,7 @@ def resolve_parameters(
     answer = _answer(declaration, dict(params))
     if "errors" in answer:
         known = {
-            **dict.fromkeys(other_keys, {}),
+            **{key: {} for key in other_keys},
             **declaration.schema.get("properties", {}),
         }
         schema = {**declaration.schema, "properties": known}

@@ -7,8 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-RUN = "from harness.cli import main; main()"
-
 
 def run_harness(folder: Path, *arguments: str) -> str:
     """Standard output of a command that must succeed.
@@ -21,7 +19,7 @@ def run_harness(folder: Path, *arguments: str) -> str:
         "HARNESS_DATA": str(folder / "data"),
     }
     done = subprocess.run(
-        [sys.executable, "-c", RUN, *arguments],
+        [sys.executable, "-m", "harness", *arguments],
         cwd=folder,
         env=environment,
         capture_output=True,

@@ -37,7 +37,9 @@ BASELINE = '\n[[strategy]]\nuse = "baseline"\n'
 DBPD = '\n[[strategy]]\nuse = "dbpd"\nconfidence = 0.4\n'
 
 
-def write_suite(folder: Path, strategies: str, execution: str = "", **plugins: str) -> Path:
+def write_suite(
+    folder: Path, strategies: str, execution: str = "", **plugins: str
+) -> Path:
     """A suite file with drop-in plugins beside it."""
     (folder / "plugins").mkdir(parents=True, exist_ok=True)
     for name, source in plugins.items():

@@ -5,7 +5,15 @@ import signal
 import time
 
 import pytest
-from suites_to_run import BASELINE, DBPD, kill_everything, results, run, start, write_suite
+from suites_to_run import (
+    BASELINE,
+    DBPD,
+    kill_everything,
+    results,
+    run,
+    start,
+    write_suite,
+)
 
 KILLS = 6
 

@@ -77,7 +77,9 @@ def choice(name: str) -> PluginChoice:
     return PluginChoice(name, 1, "Test", f"{name}.py", "0" * 16)
 
 
-def cell(budget: Budget, strategies: Sequence[str] = ("baseline",), seed: int = 0) -> Cell:
+def cell(
+    budget: Budget, strategies: Sequence[str] = ("baseline",), seed: int = 0
+) -> Cell:
     return Cell(
         dataset=choice("noise"),
         options=DataOptions(),

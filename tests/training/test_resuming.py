@@ -102,7 +102,9 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("execution", [EVERY_EPOCH, EVERY_BATCH], ids=["epoch", "batch"])
+@pytest.mark.parametrize(
+    "execution", [EVERY_EPOCH, EVERY_BATCH], ids=["epoch", "batch"]
+)
 def test_stopped_after_every_checkpoint_it_ends_alike(tmp_path, case, execution):
     strategies, settings = CASES[case]
     whole = make_run(tmp_path / "whole", *[s() for s in strategies], **settings)

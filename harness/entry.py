@@ -1,0 +1,71 @@
+"""The tables of a suite's entries, as far as no plugin needs to be asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harness.catalog import Declaration
+from harness.errors import ConfigError
+
+KEYS = ("label", "grid")
+"""What every entry may hold beside `use` and its plugin's parameters."""
+
+
+def take_label(table: dict[str, Any], default: str, where: str) -> str:
+    """Take the entry's label out of its table.
+
+    Raises
+    ------
+    ConfigError
+        If it is no line of text.
+    """
+    label = table.pop("label", default)
+    if not isinstance(label, str) or not label.strip() or not label.isprintable():
+        raise ConfigError(f"{where} label: should be a line of text, got {label!r}")
+    return label
+
+
+def merged_budget(shared: Mapping[str, Any], own: Any, where: str) -> dict[str, Any]:
+    """The suite's budget with a strategy's own values over it, table by table.
+
+    Raises
+    ------
+    ConfigError
+        If a strategy's own budget is no table.
+    """
+    if not isinstance(own, Mapping):
+        raise ConfigError(f"{where} budget: should be a table, got {own!r}")
+    merged = dict(shared)
+    for key, value in own.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        # Another optimizer or schedule shares no settings with the suite's.
+        if both and value.get("use", merged[key].get("use")) == merged[key].get("use"):
+            merged[key] = {**merged[key], **value}
+        else:
+            merged[key] = value
+    return merged
+
+
+def parameters_of(
+    declared: Sequence[Declaration], table: dict[str, Any], where: str
+) -> dict[str, dict[str, Any]]:
+    """Each strategy's parameters: flat for one, a table by name for several.
+
+    Raises
+    ------
+    ConfigError
+        If composed strategies' parameters aren't in tables of their own.
+    """
+    if len(declared) == 1:
+        return {declared[0].name: table}
+    names = [d.name for d in declared]
+    strays = [
+        f"{where} {key}: composed strategies take a table each, as "
+        f"{names[0]}.{key} = ..."
+        for key, value in table.items()
+        if key not in names or not isinstance(value, dict)
+    ]
+    if strays:
+        raise ConfigError(strays)
+    return {name: table.get(name, {}) for name in names}
