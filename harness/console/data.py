@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,8 +80,6 @@ def check_dataset(
 
 
 def _bad_records(chosen: ChosenDataset, data: OpenData) -> list[dict[str, str]]:
-    from dataclasses import replace
-
     def prepared(on_bad_record: str) -> Prepared:
         options = data.options.model_copy(update={"on_bad_record": on_bad_record})
         return _prepared(chosen.label, replace(data, options=options))

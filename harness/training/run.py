@@ -122,7 +122,11 @@ class Run(Passes):
         """
         if fresh_optimizer or not hasattr(self, "optimizer"):
             built = self.hook.build_optimizer(run=self)
-            self.optimizer = self.accelerator.prepare_optimizer(built)
+            # Its wrapper looks for packages at each step; only fp16's scaler needs it.
+            scaled = self.cell.budget.precision == "fp16"
+            self.optimizer = (
+                self.accelerator.prepare_optimizer(built) if scaled else built
+            )
             self.meter.optimizer = self.optimizer
             self.core.add("optimizer", self.optimizer)
         self.fitted = Fit(self, epochs or self.cell.budget.epochs)
@@ -220,7 +224,11 @@ class Run(Passes):
 
     def seed_torch(self) -> None:
         """Set torch's global random state (dropout's) for this place in the loops."""
-        torch.manual_seed(torch_seed(self.cell.seed, *self.loops.path, "torch"))
+        seed = torch_seed(self.cell.seed, *self.loops.path, "torch")
+        # As torch.manual_seed, which keeps a stack trace a call where CUDA is idle.
+        torch.default_generator.manual_seed(seed)
+        if self.device.type == "cuda":
+            torch.cuda.manual_seed(seed)
 
 
 def _precision(cell: Cell) -> str:

@@ -6,7 +6,7 @@ import re
 
 import click
 import pytest
-from pages import DOCS, PAGES, REPOSITORY, files_of, write_files
+from pages import DOCS, PAGES, REPOSITORY, blocks_of, files_of, write_files
 
 from harness import options
 from harness.cli import cli
@@ -15,14 +15,10 @@ from harness.training.run import Run
 
 STRATEGY_PAGE = (DOCS / "write-a-strategy.md").read_text(encoding="utf-8")
 TUTORIAL = (DOCS / "tutorial.md").read_text(encoding="utf-8")
-KEYS = {
-    SuiteFile,
-    options.Budget,
-    options.DataOptions,
-    options.Execution,
-    options.Split,
-    options.Filter,
-}
+SECTIONS = (
+    *(SuiteFile, options.Budget, options.DataOptions, options.Execution),
+    *(options.Split, options.Filter),
+)
 USED = (
     *(options.AdamW, options.Adam, options.SGD),
     *(options.Constant, options.Step, options.Cosine, options.OneCycle),
@@ -59,7 +55,7 @@ def test_every_setting_of_dropping_is_documented():
         assert f"| `{key}` |" in STRATEGY_PAGE
 
 
-@pytest.mark.parametrize("model", sorted(KEYS, key=lambda m: m.__name__))
+@pytest.mark.parametrize("model", SECTIONS, ids=lambda m: m.__name__)
 def test_every_key_of_a_suite_is_in_the_tutorial(model):
     for key in model.model_fields:
         written = rf"`(\[+)?{key}(\]+)?`"
@@ -100,6 +96,15 @@ def test_suites_on_pages_are_valid(page, tmp_path, clean_environment):
     for name in [n for n in files if n.endswith(".toml")]:
         suite, _ = read_suite(tmp_path / name)
         assert suite.strategies
+
+
+def test_the_strategy_of_the_readme_is_found(harness, tmp_path):
+    (example,) = blocks_of(REPOSITORY / "README.md", "python")
+    assert example.count("\n") <= 20
+    (tmp_path / "example.py").write_text(example)
+    listed = harness("list", "--plugins", tmp_path).out
+    assert "easy-sample-dropout" in listed
+    assert "can't be used" not in listed
 
 
 def anchors(page):

@@ -38,7 +38,7 @@ DOWER = np.array(
 UNITS_PER_MV = 1000
 MILD_TO_SEVERE = (0.45, 1.55)
 """Size of a patient's finding at difficulty 0; 1 is a textbook's."""
-MILDEST = 0.2
+MILDEST = 0.25
 """What difficulty 1 multiplies it by."""
 
 
