@@ -8,18 +8,17 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from pydantic import Field
-
-from harness.errors import CellError, ConfigError, DataError, PluginError
-from harness.hooks import hookimpl
-from harness.options import Dropping
-from harness.plugin import Dataset, Model, Parameters, Strategy
-
 if TYPE_CHECKING:
+    from pydantic import Field
+
     from harness.cell import Cell
     from harness.data.batch import Batch
     from harness.data.order import generator
     from harness.data.wfdb_reading import read_wfdb
+    from harness.errors import CellError, ConfigError, DataError, PluginError
+    from harness.hooks import hookimpl
+    from harness.options import Dropping
+    from harness.plugin import Dataset, Model, Parameters, Strategy
     from harness.training.outputs import EpochReport, Outputs, Scores
     from harness.training.run import Run
 
@@ -47,21 +46,32 @@ __all__ = [
     "read_wfdb",
 ]
 
-# Names whose modules import torch, wfdb or pandas: loaded when first asked for, so
-# that a plugin can be listed without them.
-_LAZY = {
+# Each name is imported when first asked for: the command line needs none of them, and
+# a plugin that is only listed needs neither torch nor pandas.
+_HOMES = {
     "Batch": "harness.data.batch",
     "Cell": "harness.cell",
+    "CellError": "harness.errors",
+    "ConfigError": "harness.errors",
+    "DataError": "harness.errors",
+    "Dataset": "harness.plugin",
+    "Dropping": "harness.options",
     "EpochReport": "harness.training.outputs",
+    "Field": "pydantic",
+    "Model": "harness.plugin",
     "Outputs": "harness.training.outputs",
+    "Parameters": "harness.plugin",
+    "PluginError": "harness.errors",
     "Run": "harness.training.run",
     "Scores": "harness.training.outputs",
+    "Strategy": "harness.plugin",
     "generator": "harness.data.order",
+    "hookimpl": "harness.hooks",
     "read_wfdb": "harness.data.wfdb_reading",
 }
 
 
 def __getattr__(name: str) -> object:
-    if name not in _LAZY:
+    if name not in _HOMES:
         raise AttributeError(f"module 'harness' has no attribute {name!r}")
-    return getattr(import_module(_LAZY[name]), name)
+    return getattr(import_module(_HOMES[name]), name)

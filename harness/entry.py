@@ -26,16 +26,8 @@ def take_label(table: dict[str, Any], default: str, where: str) -> str:
     return label
 
 
-def merged_budget(shared: Mapping[str, Any], own: Any, where: str) -> dict[str, Any]:
-    """The suite's budget with a strategy's own values over it, table by table.
-
-    Raises
-    ------
-    ConfigError
-        If a strategy's own budget is no table.
-    """
-    if not isinstance(own, Mapping):
-        raise ConfigError(f"{where} budget: should be a table, got {own!r}")
+def merged_budget(shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """A budget with an entry's own values over it, table by table."""
     merged = dict(shared)
     for key, value in own.items():
         both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)

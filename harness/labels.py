@@ -23,9 +23,9 @@ def distinct_labels(entries: Sequence[_Entry]) -> tuple[_Entry, ...]:
     return tuple(found)
 
 
-def budget_suffix(own: Any) -> str:
+def budget_suffix(own: Mapping[str, Any]) -> str:
     """What a strategy's own budget adds to its label: nobody shall overlook it."""
-    settings = _flat(own) if isinstance(own, Mapping) else {}
+    settings = _flat(own)
     if not settings:
         return ""
     return f" ({', '.join(f'{k}={_short(v)}' for k, v in sorted(settings.items()))})"
@@ -47,9 +47,10 @@ def _settings(entry: Any) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     for choice in choices:
         settings |= _flat(choice.params, f"{choice.name}." if several else "")
-    for part in ("options", "budget"):
-        if hasattr(entry, part):
-            settings |= _flat(getattr(entry, part).model_dump(mode="json"))
+    if hasattr(entry, "options"):
+        settings |= _flat(entry.options.model_dump(mode="json"))
+    if hasattr(entry, "own_budget"):
+        settings |= _flat(entry.own_budget, "budget.")
     return settings
 
 

@@ -52,7 +52,7 @@ def _cell(
         options=dataset.options,
         model=model.choice if model else None,
         strategies=strategy.choices,
-        budget=strategy.budget,
+        budget=suite.budget(dataset, strategy),
         seed=seed,
         fingerprint=fingerprints.get(dataset.label, ""),
         split_hash=_split_hash(suite, dataset),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -116,8 +117,9 @@ def _fingerprint(entry: DatasetEntry, suite: Suite) -> str:
 def _with_required(
     cells: Sequence[Cell], catalog: Catalog
 ) -> tuple[list[Cell], set[str]]:
-    """The cells with what they require resolved, required ones first; and which of
-    the ids are the suite's own."""
+    """The cells with what they require resolved, required ones first; and the ids of
+    those that are the suite's own.
+    """
     ordered: dict[str, Cell] = {}
     unnamed: list[Cell] = []
 
@@ -154,7 +156,8 @@ def _requirements(cell: Cell, catalog: Catalog) -> dict[str, Cell]:
     manager.add_hookspecs(PlanHooks)
     for choice in asked:
         cls: Any = load_plugin_class(choice.locator, choice.class_name)
-        manager.register(cls(cls.Params.model_validate(dict(choice.params))))
+        params = json.dumps(dict(choice.params))
+        manager.register(cls(cls.Params.model_validate_json(params)))
     needs: dict[str, Cell] = {}
     for answer in manager.hook.requires(cell=cell):
         for role, required in answer.items():

@@ -52,12 +52,16 @@ class SuiteFile(Parameters):
 
 @dataclass(frozen=True)
 class DatasetEntry:
-    """One data set as one `[[dataset]]`, or one point of its grid, describes it."""
+    """One data set as one `[[dataset]]`, or one point of its grid, describes it.
+
+    `own_budget` is what all strategies spend on it instead of the suite's budget.
+    """
 
     label: str
     choice: PluginChoice
     options: DataOptions
     declaration: Declaration
+    own_budget: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -70,11 +74,11 @@ class ModelEntry:
 
 @dataclass(frozen=True)
 class StrategyEntry:
-    """One strategy, or several composed, with the budget that they run on."""
+    """One strategy, or several composed; `own_budget` is what it spends otherwise."""
 
     label: str
     choices: tuple[PluginChoice, ...]
-    budget: Budget
+    own_budget: Mapping[str, Any]
     uses_model: bool
 
 
@@ -86,12 +90,25 @@ class Suite:
     title: str
     path: Path
     seeds: tuple[int, ...]
-    budget: Budget
+    shared_budget: Mapping[str, Any]
     execution: Execution
     datasets: tuple[DatasetEntry, ...]
     models: tuple[ModelEntry, ...]
     strategies: tuple[StrategyEntry, ...]
     excludes: tuple[Exclude, ...] = ()
+
+    def budget(self, dataset: DatasetEntry, strategy: StrategyEntry) -> Budget:
+        """The suite's budget, with the data set's values over it, then the strategy's.
+
+        Raises
+        ------
+        ConfigError
+            If together they are no budget.
+        """
+        budget = merged_budget(self.shared_budget, dataset.own_budget)
+        budget = merged_budget(budget, strategy.own_budget)
+        where = f"[budget] of {strategy.label!r} on {dataset.label!r}"
+        return validated(Budget, budget, where)
 
     @property
     def folder(self) -> Path:
@@ -178,13 +195,13 @@ class _Reader:
     problems: list[str] = field(default_factory=list)
 
     def read(self) -> Suite:
-        budget = self._caught(lambda: _validated(Budget, self.file.budget, "[budget]"))
+        self._caught(lambda: validated(Budget, self.file.budget, "[budget]"))
         suite = Suite(
             name=self.file.name or self.path.stem,
             title=self.file.title,
             path=self.path,
             seeds=tuple(self.file.seeds),
-            budget=budget or Budget(),
+            shared_budget=self.file.budget,
             execution=self.file.execution,
             datasets=self._entries("dataset", self.file.dataset, self._dataset),
             models=self._entries("model", self.file.model, self._model),
@@ -225,11 +242,12 @@ class _Reader:
         known = set(DataOptions.model_fields)
         label = take_label(table, declaration.name, where)
         options = {k: v for k, v in table.items() if k in known}
+        own = self._own_budget(table, where)
         params = {k: v for k, v in table.items() if k not in known}
-        keys = (*known, *KEYS)
-        checked = self._caught(lambda: _validated(DataOptions, options, where))
+        keys = (*known, *KEYS, "budget")
+        checked = self._caught(lambda: validated(DataOptions, options, where))
         choice = resolve_parameters(declaration, params, where, keys)
-        return DatasetEntry(label, choice, checked or DataOptions(), declaration)
+        return DatasetEntry(label, choice, checked or DataOptions(), declaration, own)
 
     def _model(self, table: dict[str, Any], where: str) -> ModelEntry:
         declaration = self._declared("model", table, where)
@@ -245,23 +263,28 @@ class _Reader:
         clashes = [f"{where} {reason}" for reason in conflicts(declared)]
         if clashes:
             raise ConfigError(clashes)
-        own = table.pop("budget", {})
-        default = "+".join(names) + budget_suffix(own)
-        label = take_label(table, default, where)
-        budget = self._caught(lambda: self._own_budget(own, where))
+        own = self._own_budget(table, where)
+        label = take_label(table, "+".join(names) + budget_suffix(own), where)
         tables = parameters_of(declared, table, where)
         keys = (*KEYS, "budget")
         choices = [resolve_parameters(d, tables[d.name], where, keys) for d in declared]
         return StrategyEntry(
             label=label,
             choices=tuple(choices),
-            budget=budget or Budget(),
+            own_budget=own,
             uses_model=all(d.attributes["uses_model"] for d in declared),
         )
 
-    def _own_budget(self, own: Any, where: str) -> Budget:
+    def _own_budget(self, table: dict[str, Any], where: str) -> Mapping[str, Any]:
+        """Take an entry's budget out of its table, and note what is wrong with it."""
         where = f"{where} budget"
-        return _validated(Budget, merged_budget(self.file.budget, own, where), where)
+        own = table.pop("budget", {})
+        if not isinstance(own, Mapping):
+            self.problems.append(f"{where}: should be a table, got {own!r}")
+            return {}
+        merged = merged_budget(self.file.budget, own)
+        self._caught(lambda: validated(Budget, merged, where))
+        return own
 
     def _declared(self, kind: Any, table: dict[str, Any], where: str) -> Declaration:
         name = table.pop("use", None)
@@ -292,7 +315,8 @@ def _points(table: Mapping[str, Any], where: str) -> list[dict[str, Any]]:
     return [entry for entry, _ in expanded]
 
 
-def _validated(model: type[_Model], values: Mapping[str, Any], where: str) -> _Model:
+def validated(model: type[_Model], values: Mapping[str, Any], where: str) -> _Model:
+    """A model of some values, or every mistake in them as a ConfigError."""
     try:
         return model.model_validate(values)
     except ValidationError as error:

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+
 from harness.catalog import Catalog, load_plugin_class
 from harness.errors import ConfigError
 
@@ -193,7 +194,8 @@ def test_a_plugin_that_imports_torch_is_described_without_it_here(tmp_path):
     (tmp_path / "mine.py").write_text("import torch\n" + GOOD)
     code = (
         "import sys; from pathlib import Path; from harness.catalog import Catalog\n"
-        f"found = Catalog.discover([Path({str(tmp_path)!r})]).get('strategy', 'quiet')\n"
+        f"found = Catalog.discover([Path({str(tmp_path)!r})])"
+        ".get('strategy', 'quiet')\n"
         "print(found.light, 'torch' in sys.modules)"
     )
     done = subprocess.run(

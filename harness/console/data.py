@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from difflib import get_close_matches
@@ -15,6 +14,7 @@ from harness.console.choosing import ChosenDataset, choose_dataset, datasets_of
 from harness.console.progress import RecordsBar
 from harness.console.table import table
 from harness.errors import ConfigError, DataError
+from harness.execution.hardware import usable_cores
 
 if TYPE_CHECKING:
     from harness.data.index import RecordIndex
@@ -52,7 +52,7 @@ def prepare_suite(suite: Path, plugins: Sequence[Path]) -> int:
 
 def _prepared(label: str, data: OpenData) -> Prepared:
     with RecordsBar(label) as bar:
-        return data.prepare(workers=os.cpu_count() or 1, progress=bar)
+        return data.prepare(workers=usable_cores(), progress=bar)
 
 
 def check_dataset(

@@ -63,9 +63,9 @@ def _versions() -> Iterator[Finding]:
 
 
 def _machine() -> Iterator[Finding]:
-    from harness.execution.hardware import describe_hardware, gpu_names
+    from harness.execution.hardware import describe_hardware, gpu_names, usable_cores
 
-    usable = len(os.sched_getaffinity(0))
+    usable = usable_cores()
     yield Finding("ok", "machine", describe_hardware())
     yield Finding(
         "ok", "usable cores", f"{usable}: so many threads at a time (budget.threads)"

@@ -38,7 +38,7 @@ def suite_schema(catalog: Catalog) -> Schema:
     budget = _adopted(Budget.model_json_schema(), "budget", definitions)
     _allow_names(budget["properties"]["augment"], definitions)
     definitions["budget"] = budget
-    definitions["strategy budget"] = _partial(budget)
+    definitions["own budget"] = _partial(budget)
     options = _data_options(definitions)
     for kind in KINDS:
         alternatives = []
@@ -79,7 +79,8 @@ def _entry(declaration: Declaration, shared: Schema, definitions: Schema) -> Sch
     }
     if declaration.kind == "strategy":
         definitions[f"{prefix} parameters"] = own
-        properties["budget"] = _reference("strategy budget")
+    if declaration.kind != "model":
+        properties["budget"] = _reference("own budget")
     return {
         "type": "object",
         "description": declaration.description,
@@ -106,7 +107,7 @@ def _composed(strategies: Sequence[Declaration]) -> Schema:
             "label": _label(),
             **tables,
             "grid": _grid(tables),
-            "budget": _reference("strategy budget"),
+            "budget": _reference("own budget"),
         },
         "required": ["use"],
         "additionalProperties": False,

@@ -14,6 +14,7 @@ from safetensors.torch import save
 
 import harness
 from harness.cell import Cell
+from harness.data.loading import DataSplits
 from harness.data.opening import OpenData
 from harness.data.prepare import Prepared
 from harness.results.files import canonical, to_json, write_atomically
@@ -31,7 +32,7 @@ def describe_cell(cell: Cell) -> dict[str, Any]:
         "identity": cell.identity,
         "dataset": {
             **_plugin(cell.dataset),
-            "options": cell.options.model_dump(mode="json"),
+            "options": cell.options.model_dump(mode="json", exclude={"root"}),
         },
         "model": _plugin(cell.model) if cell.model else None,
         "strategies": [_plugin(choice) for choice in cell.strategies],
@@ -107,7 +108,7 @@ def _dataset(
         "classes": list(splits.classes),
         "leads": list(splits.leads),
         "sampling_rate": splits.sampling_rate,
-        "seconds": splits.samples / splits.sampling_rate,
+        "seconds": _seconds(splits),
         "label_rule": dataset.label_rule,
         "synthetic": dataset.synthetic,
         "fingerprint": cell.fingerprint,
@@ -117,6 +118,12 @@ def _dataset(
         "excluded": data.index.excluded,
         "bad_records": prepared.bad,
     }
+
+
+def _seconds(splits: DataSplits) -> float | str:
+    if splits.train.window is None:
+        return "whole"
+    return splits.samples / splits.sampling_rate
 
 
 def write_result(

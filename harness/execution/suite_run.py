@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ from harness.console.cells import LiveWatcher, PlainWatcher, summary_of
 from harness.console.output import news, out
 from harness.console.progress import RecordsBar
 from harness.errors import ConfigError
-from harness.execution.hardware import gpu_names
+from harness.execution.hardware import gpu_names, usable_cores
 from harness.execution.local import LocalExecutor
 from harness.plan import Plan, PlannedCell, make_plan, write_manifest
 from harness.results.state import State
@@ -25,6 +24,7 @@ from harness.suite import Suite
 
 DONE, FAILED, STOPPED = 0, 1, 75
 LEAST_FREE_BYTES = 256 * 2**20
+FEW_RECORDS = 300
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,9 @@ def prepare_data(pending: Sequence[PlannedCell], *, quiet: bool = False) -> None
     for cell in wanted.values():
         data = open_data(cell.dataset, cell.options, cell.suite_folder)
         with RecordsBar(str(cell.labels["dataset"]), quiet=quiet) as bar:
-            data.prepare(workers=os.cpu_count() or 1, progress=bar)
+            # Starting processes takes longer than decoding a few records.
+            few = len(data.index.records) < FEW_RECORDS
+            data.prepare(workers=1 if few else usable_cores(), progress=bar)
 
 
 def devices(options: RunOptions, threads: int) -> list[str]:
@@ -157,8 +159,7 @@ def devices(options: RunOptions, threads: int) -> list[str]:
     if gpus:
         workers = options.workers or len(gpus)
         return [gpus[i % len(gpus)] for i in range(workers)]
-    cores = len(os.sched_getaffinity(0))
-    return ["cpu"] * (options.workers or max(1, cores // threads))
+    return ["cpu"] * (options.workers or max(1, usable_cores() // threads))
 
 
 def _execute(

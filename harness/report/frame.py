@@ -111,7 +111,7 @@ def _without_result(folder: Path, cell: SuiteCell) -> CellResult:
     if failure is not None:
         blocked = failure.kind == "blocked"
         return CellResult(cell, "blocked" if blocked else "failed", failure=failure)
-    running = (folder / "claim.json").exists()
+    running = any(folder.glob("claim-*.json"))
     return CellResult(cell, "running" if running else "planned")
 
 

@@ -242,12 +242,16 @@ def _dropping(strategies: Sequence[Strategy]) -> Dropping:
 
 
 def plugin_manager(strategies: Sequence[Strategy]) -> pluggy.PluginManager:
-    """The core's defaults, with the cell's strategies over them in their order."""
+    """The core's defaults, with the cell's strategies over them in their order.
+
+    Of composed strategies the first named is asked first, and wraps the others.
+    """
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(PlanHooks)
     manager.add_hookspecs(TrainingHooks)
     manager.register(Defaults(), name="defaults")
-    for strategy in strategies:
+    # pluggy asks whoever was registered last first.
+    for strategy in reversed(strategies):
         manager.register(strategy, name=strategy.name)
     manager.check_pending()
     return manager

@@ -5,9 +5,10 @@ Run with `make bench`: the two rows of a group are the two sides of a ratio.
 
 import pytest
 import torch
-from harness.data.order import batches, epoch_order
 from small_runs import make_run
 from torch.nn import functional
+
+from harness.data.order import batches, epoch_order
 
 RECORDS, BATCH = 256, 32
 
@@ -50,6 +51,7 @@ def test_by_the_harness(benchmark, ready):
 @pytest.mark.benchmark(group="a batch of 64 x 12 leads x 1000 samples")
 def test_a_batch_from_memory(benchmark):
     import numpy as np
+
     from harness.data.split_data import SplitData
 
     signals = np.random.default_rng(0).normal(size=(512, 12, 1000)).astype(np.float32)

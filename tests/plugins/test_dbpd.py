@@ -4,10 +4,11 @@ import math
 
 import pytest
 import torch
-from harness.catalog import Catalog
-from harness.errors import ConfigError
 from small_runs import make_run
 from torch.nn import functional
+
+from harness.catalog import Catalog
+from harness.errors import ConfigError
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ def test_states_follow_from_the_files(runs):
     runs.failed("b", kind="out-of-memory", message="no room")
     runs.failed("c", kind="blocked", message="teacher failed")
     _, folder = runs.cell("d")
-    write(folder / "claim.json", {"pid": 1})
+    write(folder / "claim-1.json", {"pid": 1})
     runs.cell("e")
     cells = read_suite(runs.suite(), "demo").cells
     states = ["done", "failed", "blocked", "running", "planned"]
@@ -30,7 +30,7 @@ def test_states_follow_from_the_files(runs):
 def test_a_result_outweighs_an_old_failure_and_a_claim(runs):
     folder = runs.done("a")
     write(folder / "failure.json", {"kind": "crash", "message": "before"})
-    write(folder / "claim.json", {})
+    write(folder / "claim-1.json", {})
     assert only(runs).status == "done"
 
 

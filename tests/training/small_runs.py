@@ -7,13 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
+
 from harness.cell import Cell, PluginChoice
 from harness.data.loading import DataSplits
 from harness.data.split_data import SplitData
 from harness.options import Budget, DataOptions, Execution
 from harness.plugin import Strategy
 from harness.training.run import Run
-from torch import nn
 
 LEADS, SAMPLES, CLASSES = 2, 64, 3
 EVERY_EPOCH = Execution(checkpoint_seconds=0.0)

@@ -4,10 +4,11 @@ import copy
 
 import pytest
 import torch
-from harness.data.order import batches, epoch_order, torch_seed
-from harness.metrics import evaluate_probabilities
 from small_runs import SmallNet, make_run
 from torch.nn import functional
+
+from harness.data.order import batches, epoch_order, torch_seed
+from harness.metrics import evaluate_probabilities
 
 
 def plain_loop(data, epochs, batch_size, optimizer, rate=lambda step: None):

@@ -4,10 +4,11 @@ import copy
 
 import pytest
 import torch
-from harness import Strategy, hookimpl
 from small_runs import make_run
 from torch.func import functional_call, grad, vmap
 from torch.nn import functional
+
+from harness import Strategy, hookimpl
 
 
 class CallsAPart(Strategy):

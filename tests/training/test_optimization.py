@@ -4,10 +4,11 @@ import math
 
 import pytest
 import torch
-from harness.options import Budget
-from harness.training.optimization import LearningRate, build_optimizer
 from torch import nn
 from torch.optim import lr_scheduler
+
+from harness.options import Budget
+from harness.training.optimization import LearningRate, build_optimizer
 
 
 def rate(epochs=10, **schedule):

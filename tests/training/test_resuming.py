@@ -2,10 +2,11 @@
 
 import pytest
 import torch
+from small_runs import EVERY_BATCH, EVERY_EPOCH, make_run, outcome
+
 from harness import Strategy, hookimpl
 from harness.errors import Interrupted
 from harness.training import checkpoint
-from small_runs import EVERY_BATCH, EVERY_EPOCH, make_run, outcome
 
 
 class Pruning(Strategy):
