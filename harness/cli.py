@@ -77,7 +77,7 @@ def run(suite: Path, workers: str, plugins: tuple[Path, ...], **options: Any) ->
     0 all cells are done, 1 some failed, 2 a mistake in the suite, 75 stopped.
     """
     from harness.execution.suite_run import RunOptions, run_suite
-    from harness.suite import read_suite
+    from harness.suite_reader import read_suite
 
     if workers != "auto" and not (workers.isdigit() and int(workers) > 0):
         raise click.BadParameter(
@@ -100,7 +100,7 @@ def plan(
     """Show the cells of SUITE, which are done, and what each requires."""
     from harness.console.plan import show_plan
     from harness.plan import make_plan
-    from harness.suite import read_suite
+    from harness.suite_reader import read_suite
 
     planned = make_plan(*read_suite(suite, plugins), runs)
     return show_plan(planned, runs, estimate=estimate, as_json=as_json)

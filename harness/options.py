@@ -212,6 +212,11 @@ class Budget(Parameters):
     schedule: Schedule = Constant()
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     threads: int = Field(1, ge=1, le=1024, description="CPU threads of a cell")
+    class_weights: Literal["none", "sqrt", "balanced"] = Field(
+        "none",
+        description="weigh losses by 1, by 1/sqrt(frequency) or by 1/frequency of the "
+        "class in the training split, of mean 1; single-label only",
+    )
     weights: Literal["best-validation", "last"] = "best-validation"
     augment: list[Augmentation] = Field(default_factory=list)
     clip_norm: float | None = Field(None, gt=0, description="of the gradient")

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import Field, ValidationError
 
-from harness.catalog import Catalog, Declaration
-from harness.catalog.parameters import resolve_parameters
+from harness.catalog import Declaration
 from harness.cell import PluginChoice
-from harness.compose import conflicts
-from harness.entry import KEYS, merged_budget, parameters_of, take_label
+from harness.entry import merged_budget
 from harness.errors import ConfigError
-from harness.grid import expand_grid
-from harness.labels import budget_suffix, distinct_labels
 from harness.options import Budget, DataOptions, Execution
 from harness.plugin import Parameters
 from harness.validation import explain
@@ -116,29 +111,6 @@ class Suite:
         return self.path.parent
 
 
-def read_suite(
-    path: Path, plugin_folders: Sequence[Path] = ()
-) -> tuple[Suite, Catalog]:
-    """Read and validate a suite, with the plugins that it may name.
-
-    Raises
-    ------
-    ConfigError
-        With every mistake of the file.
-    """
-    return resolve_suite(read_toml(path), path, plugin_folders)
-
-
-def resolve_suite(
-    content: Mapping[str, Any], path: Path, plugin_folders: Sequence[Path] = ()
-) -> tuple[Suite, Catalog]:
-    """As `read_suite`, from the file's content; `path` is where it would lie."""
-    file = suite_file(content, path)
-    folders = [*plugin_folders, *(path.parent / folder for folder in file.plugins)]
-    catalog = Catalog.discover(folders)
-    return _Reader(path, file, catalog).read(), catalog
-
-
 def read_suite_file(path: Path) -> SuiteFile:
     """The top level of a suite file, its entries unchecked.
 
@@ -166,6 +138,9 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"can't be read as TOML: {error}", str(path)) from None
 
 
+_Model = TypeVar("_Model", bound=Parameters)
+
+
 def suite_file(content: Mapping[str, Any], path: Path) -> SuiteFile:
     """The top level of a suite's content.
 
@@ -179,140 +154,6 @@ def suite_file(content: Mapping[str, Any], path: Path) -> SuiteFile:
     except ValidationError as error:
         schema = SuiteFile.model_json_schema()
         raise ConfigError(explain(error.errors(), schema), str(path)) from None
-
-
-_Entry = TypeVar("_Entry", DatasetEntry, ModelEntry, StrategyEntry)
-_Model = TypeVar("_Model", bound=Parameters)
-
-
-@dataclass
-class _Reader:
-    """Resolves all entries, and collects the problems of each."""
-
-    path: Path
-    file: SuiteFile
-    catalog: Catalog
-    problems: list[str] = field(default_factory=list)
-
-    def read(self) -> Suite:
-        self._caught(lambda: validated(Budget, self.file.budget, "[budget]"))
-        suite = Suite(
-            name=self.file.name or self.path.stem,
-            title=self.file.title,
-            path=self.path,
-            seeds=tuple(self.file.seeds),
-            shared_budget=self.file.budget,
-            execution=self.file.execution,
-            datasets=self._entries("dataset", self.file.dataset, self._dataset),
-            models=self._entries("model", self.file.model, self._model),
-            strategies=self._entries("strategy", self.file.strategy, self._strategy),
-            excludes=tuple(self.file.exclude),
-        )
-        self._check_whole(suite)
-        if self.problems:
-            raise ConfigError(list(dict.fromkeys(self.problems)), str(self.path))
-        return suite
-
-    def _caught(self, resolve: Callable[[], Any]) -> Any:
-        """The result, or None with the problems noted."""
-        try:
-            return resolve()
-        except ConfigError as error:
-            self.problems += error.problems
-        except ValueError as error:
-            self.problems.append(str(error))
-        return None
-
-    def _entries(
-        self,
-        kind: str,
-        tables: Sequence[Mapping[str, Any]],
-        resolve: Callable[[dict[str, Any], str], _Entry],
-    ) -> tuple[_Entry, ...]:
-        found: list[_Entry] = []
-        for i, table in enumerate(tables, start=1):
-            where = f"[[{kind}]] {i} ({table.get('use', '?')})"
-            for point in self._caught(partial(_points, table, where)) or ():
-                entry = self._caught(partial(resolve, dict(point), where))
-                found += [entry] if entry else []
-        return distinct_labels(found)
-
-    def _dataset(self, table: dict[str, Any], where: str) -> DatasetEntry:
-        declaration = self._declared("dataset", table, where)
-        known = set(DataOptions.model_fields)
-        label = take_label(table, declaration.name, where)
-        options = {k: v for k, v in table.items() if k in known}
-        own = self._own_budget(table, where)
-        params = {k: v for k, v in table.items() if k not in known}
-        keys = (*known, *KEYS, "budget")
-        checked = self._caught(lambda: validated(DataOptions, options, where))
-        choice = resolve_parameters(declaration, params, where, keys)
-        return DatasetEntry(label, choice, checked or DataOptions(), declaration, own)
-
-    def _model(self, table: dict[str, Any], where: str) -> ModelEntry:
-        declaration = self._declared("model", table, where)
-        label = take_label(table, declaration.name, where)
-        return ModelEntry(label, resolve_parameters(declaration, table, where, KEYS))
-
-    def _strategy(self, table: dict[str, Any], where: str) -> StrategyEntry:
-        names = table.pop("use", None)
-        names = [names] if isinstance(names, str) else names
-        if not (isinstance(names, list) and names and all(map(_is_name, names))):
-            raise ConfigError(f'{where} use: should be a name, or a list as ["a", "b"]')
-        declared = [self._declared("strategy", {"use": name}, where) for name in names]
-        clashes = [f"{where} {reason}" for reason in conflicts(declared)]
-        if clashes:
-            raise ConfigError(clashes)
-        own = self._own_budget(table, where)
-        label = take_label(table, "+".join(names) + budget_suffix(own), where)
-        tables = parameters_of(declared, table, where)
-        keys = (*KEYS, "budget")
-        choices = [resolve_parameters(d, tables[d.name], where, keys) for d in declared]
-        return StrategyEntry(
-            label=label,
-            choices=tuple(choices),
-            own_budget=own,
-            uses_model=all(d.attributes["uses_model"] for d in declared),
-        )
-
-    def _own_budget(self, table: dict[str, Any], where: str) -> Mapping[str, Any]:
-        """Take an entry's budget out of its table, and note what is wrong with it."""
-        where = f"{where} budget"
-        own = table.pop("budget", {})
-        if not isinstance(own, Mapping):
-            self.problems.append(f"{where}: should be a table, got {own!r}")
-            return {}
-        merged = merged_budget(self.file.budget, own)
-        self._caught(lambda: validated(Budget, merged, where))
-        return own
-
-    def _declared(self, kind: Any, table: dict[str, Any], where: str) -> Declaration:
-        name = table.pop("use", None)
-        if not _is_name(name):
-            raise ConfigError(f"{where} use: is required: the name of a {kind}")
-        try:
-            return self.catalog.get(kind, name)
-        except ConfigError as error:
-            raise ConfigError([f"{where}: {p}" for p in error.problems]) from None
-
-    def _check_whole(self, suite: Suite) -> None:
-        """What no entry can know by itself."""
-        if any(s.uses_model for s in suite.strategies) and not self.file.model:
-            self.problems.append('no [[model]]: name one, as use = "resnet1d"')
-        if len(set(suite.seeds)) < len(suite.seeds):
-            self.problems.append(f"seeds: one stands twice in {list(suite.seeds)}")
-
-
-def _is_name(value: Any) -> bool:
-    return isinstance(value, str) and bool(value)
-
-
-def _points(table: Mapping[str, Any], where: str) -> list[dict[str, Any]]:
-    try:
-        expanded = expand_grid(table)
-    except ValueError as error:
-        raise ConfigError(f"{where} {error}") from None
-    return [entry for entry, _ in expanded]
 
 
 def validated(model: type[_Model], values: Mapping[str, Any], where: str) -> _Model:

@@ -40,6 +40,16 @@ use = "dbpd"
 """
 
 
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real recordings."""
+    beside = Path(__file__).parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("HARNESS_DATA", beside)).resolve()
+    if not folder.is_dir():
+        pytest.skip(f"no recordings in {folder}; set HARNESS_DATA")
+    return folder
+
+
 @dataclass(frozen=True)
 class Outcome:
     """How a command ended."""
@@ -64,10 +74,16 @@ class TinyRun:
         return result.parent
 
 
-@pytest.fixture(scope="session")
-def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache that tests of the command line have in common."""
-    return tmp_path_factory.mktemp("cache")
+@pytest.fixture(scope="session", autouse=True)
+def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cache that all tests have in common, those of other processes too; never the
+    user's.
+    """
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HARNESS_CACHE", str(folder))
+        yield folder
 
 
 @pytest.fixture(scope="session")

@@ -28,11 +28,6 @@ class Quiet(Strategy):
 GOOD = STRATEGY.format(name="quiet", hook="after_step(self, run)")
 
 
-@pytest.fixture(autouse=True)
-def _cache(shared_cache):
-    pass
-
-
 def catalog_of(folder, **files):
     for name, source in files.items():
         path = folder / f"{name}.py"

@@ -11,7 +11,7 @@ from harness.cell import Cell
 from harness.errors import ConfigError
 from harness.matrix import cells_of
 from harness.plan import make_plan
-from harness.suite import read_suite, resolve_suite
+from harness.suite_reader import read_suite, resolve_suite
 
 DATASET = '[[dataset]]\nuse = "synthetic"\nrecords = 60\n'
 MODEL = '[[model]]\nuse = "cnn1d"\n'
@@ -29,11 +29,6 @@ class Test(Strategy):
     def {hook}:
         {body}
 '''
-
-
-@pytest.fixture(autouse=True)
-def _cache(shared_cache):
-    pass
 
 
 def read(folder, text):

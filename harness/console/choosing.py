@@ -12,7 +12,7 @@ from harness.catalog.parameters import resolve_parameters
 from harness.cell import PluginChoice
 from harness.errors import ConfigError, did_you_mean
 from harness.options import DataOptions
-from harness.suite import read_suite
+from harness.suite_reader import read_suite
 
 if TYPE_CHECKING:
     from harness.data.opening import OpenData

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from harness.data.batch import Batch
 from harness.hooks import hookimpl
-from harness.training.losses import per_sample_loss, probabilities
+from harness.training.losses import per_sample_loss, probabilities, weight_of
 from harness.training.optimization import build_optimizer
 from harness.training.outputs import EpochReport, Outputs
 
@@ -51,7 +51,10 @@ class Defaults:
     @hookimpl(trylast=True)
     def sample_losses(self, run: Run, batch: Batch, outputs: Outputs) -> Tensor:
         """Cross-entropy, or binary cross-entropy averaged over classes."""
-        return per_sample_loss(outputs, batch.labels, run.task)
+        losses = per_sample_loss(outputs, batch.labels, run.task)
+        if run.class_weights is None:
+            return losses
+        return losses * weight_of(batch.labels, run.class_weights)
 
     @hookimpl(trylast=True)
     def should_stop(self, run: Run, report: EpochReport) -> bool:

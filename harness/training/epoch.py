@@ -167,8 +167,8 @@ def _batch(run: Run, epoch: Epoch, i: int) -> Batch:
         by_record = np.zeros(len(run.train), dtype=np.float32)
         by_record[epoch.indices] = epoch.weights
         batch.weights = torch.from_numpy(by_record[positions])
-    batch = batch.to(run.device)
-    return augment_batch(batch, augment, len(run.classes), run.rng("augment"))
+    mixed = augment_batch(batch, augment, len(run.classes), run.rng("augment"))
+    return mixed.to(run.device)
 
 
 def _train_on_kept(run: Run, epoch: Epoch, batch: Batch) -> None:

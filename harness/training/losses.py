@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -32,6 +34,29 @@ def _loss(logits: Tensor, labels: Tensor, task: Task) -> Tensor:
     return functional.binary_cross_entropy_with_logits(
         logits, labels, reduction="none"
     ).mean(1)
+
+
+def class_weights(
+    labels: Tensor, classes: int, rule: Literal["none", "sqrt", "balanced"]
+) -> Tensor | None:
+    """What each class' losses are multiplied by, shape (classes,); None for 1.
+
+    Parameters
+    ----------
+    labels
+        Class indices of the training split, shape (records,). Over them the weights
+        have a mean of 1; a class that they lack has the weight of one with one record.
+    """
+    if rule == "none":
+        return None
+    counts = torch.bincount(labels, minlength=classes).float()
+    raw = (len(labels) / counts.clamp_min(1)) ** (0.5 if rule == "sqrt" else 1.0)
+    return raw / ((raw * counts).sum() / len(labels))
+
+
+def weight_of(labels: Tensor, weights: Tensor) -> Tensor:
+    """Each sample's weight, shape (batch,); of mixed labels in their shares."""
+    return weights[labels] if labels.ndim == 1 else labels @ weights
 
 
 def probabilities(outputs: Outputs, task: Task) -> Tensor:

@@ -10,14 +10,14 @@ import numpy as np
 import pluggy
 import torch
 from accelerate import Accelerator
-from torch import nn
+from torch import Tensor, nn
 
 from harness.cell import Cell
 from harness.cost.clock import Clock
 from harness.cost.meter import Meter
 from harness.data.loading import DataSplits
 from harness.data.order import generator, torch_seed
-from harness.errors import PluginError
+from harness.errors import CellError, PluginError
 from harness.hooks import PROJECT, PlanHooks, TrainingHooks
 from harness.options import Dropping, Execution
 from harness.plugin import Strategy
@@ -26,6 +26,7 @@ from harness.training.defaults import Defaults
 from harness.training.evaluation import evaluate
 from harness.training.fit import Fit
 from harness.training.history import History
+from harness.training.losses import class_weights
 from harness.training.passes import Passes
 from harness.training.snapshots import Snapshots
 
@@ -71,6 +72,7 @@ class Run(Passes):
         self.history = History(folder / "history.jsonl")
         self.snapshots = Snapshots(folder / "snapshots")
         self.dropping = _dropping(strategies)
+        self.class_weights = self._class_weights()
         self.hook: Any = plugin_manager(strategies).hook
         self.fitted: Fit | None = None
         self.core = Tracked()
@@ -80,6 +82,16 @@ class Run(Passes):
             folder, checkpoint_key(cell), execution, self._parts(), self.clock
         )
         self.loops = self.saver.loops
+
+    def _class_weights(self) -> Tensor | None:
+        rule = self.cell.budget.class_weights
+        if rule != "none" and self.task == "multi-label":
+            raise CellError(
+                f'budget.class_weights = "{rule}" is for single-label tasks; '
+                f"{self.cell.dataset.name} is multi-label here"
+            )
+        weights = class_weights(self.train.labels, len(self.classes), rule)
+        return None if weights is None else weights.to(self.device)
 
     def _parts(self) -> dict[str, Any]:
         """Everything that a checkpoint holds, in the order of restoring."""

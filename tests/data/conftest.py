@@ -1,4 +1,3 @@
-import os
 import shutil
 from pathlib import Path
 
@@ -65,12 +64,3 @@ def loaded():
         return load(prepared, index, dataset, chosen, memory_budget_bytes=memory)
 
     return run
-
-
-@pytest.fixture
-def real_data():
-    beside = Path(__file__).parents[3] / "shared" / "data"
-    root = Path(os.environ.get("HARNESS_DATA", beside))
-    if not root.is_dir():
-        pytest.skip("no recordings: set HARNESS_DATA")
-    return root

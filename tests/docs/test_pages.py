@@ -10,7 +10,8 @@ from pages import DOCS, PAGES, REPOSITORY, blocks_of, files_of, write_files
 
 from harness import options
 from harness.cli import cli
-from harness.suite import SuiteFile, read_suite
+from harness.suite import SuiteFile
+from harness.suite_reader import read_suite
 from harness.training.run import Run
 
 STRATEGY_PAGE = (DOCS / "write-a-strategy.md").read_text(encoding="utf-8")

@@ -25,7 +25,7 @@ EXPECTED = {
 
 
 @pytest.fixture(scope="module")
-def failed(tmp_path_factory, shared_cache):
+def failed(tmp_path_factory):
     """One run of a suite in which every strategy but the baseline is broken."""
     folder = tmp_path_factory.mktemp("failing")
     entries = "".join(f'\n[[strategy]]\nuse = "{name}"\n' for name in BROKEN)
@@ -54,7 +54,7 @@ def test_the_others_go_on_and_nobody_sees_a_traceback(failed):
     assert list((folder / "runs").rglob("baseline/*/result.json"))
 
 
-def test_a_cell_that_takes_too_long_is_ended(tmp_path, shared_cache):
+def test_a_cell_that_takes_too_long_is_ended(tmp_path):
     body = "    def setup(self, run):\n        import time\n        time.sleep(600)\n"
     suite = write_suite(
         tmp_path,
@@ -66,7 +66,7 @@ def test_a_cell_that_takes_too_long_is_ended(tmp_path, shared_cache):
     assert "time-limit: took more than 0.15 minutes" in output
 
 
-def test_fail_fast_starts_no_further_cell(tmp_path, shared_cache):
+def test_fail_fast_starts_no_further_cell(tmp_path):
     body = BROKEN["raises"]
     suite = write_suite(
         tmp_path,
@@ -77,7 +77,7 @@ def test_fail_fast_starts_no_further_cell(tmp_path, shared_cache):
     assert not list((tmp_path / "runs").rglob("baseline/*/result.json"))
 
 
-def test_an_edited_strategy_makes_its_results_stale(tmp_path, shared_cache):
+def test_an_edited_strategy_makes_its_results_stale(tmp_path):
     quiet = "    def setup(self, run):\n        pass\n"
     entry = '\n[[strategy]]\nuse = "edited"\n'
     suite = write_suite(tmp_path, entry, edited=strategy_source("edited", quiet))

@@ -19,7 +19,7 @@ KILLS = 6
 
 
 @pytest.fixture(scope="module")
-def suite(tmp_path_factory, shared_cache):
+def suite(tmp_path_factory):
     return write_suite(tmp_path_factory.mktemp("killing"), BASELINE + DBPD)
 
 

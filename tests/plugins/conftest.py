@@ -1,4 +1,3 @@
-import os
 from pathlib import Path
 
 import pytest
@@ -18,12 +17,3 @@ def one_thread():
 def plugin():
     """A built-in plugin's class, as `plugin("models/cnn1d/__init__.py", "CNN1d")`."""
     return lambda file, name: load_plugin_class(PLUGINS / file, name)
-
-
-@pytest.fixture(scope="session")
-def real_data():
-    beside = Path(__file__).parents[3] / "shared" / "data"
-    folder = Path(os.environ.get("HARNESS_DATA", beside))
-    if not folder.is_dir():
-        pytest.skip(f"no recordings in {folder}; set HARNESS_DATA")
-    return folder
