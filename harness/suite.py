@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from pydantic import Field, ValidationError
 
 from harness.catalog import Declaration
+from harness.catalog.shipped import shipped
 from harness.cell import PluginChoice
 from harness.entry import merged_budget
 from harness.errors import ConfigError
@@ -120,6 +121,14 @@ def read_suite_file(path: Path) -> SuiteFile:
         If it is missing, no TOML, or has unknown keys.
     """
     return suite_file(read_toml(path), path)
+
+
+def locate_suite(path: Path) -> Path:
+    """The file itself, or the suite of that name that comes with the harness."""
+    if path.exists() or path.name != str(path):
+        return path
+    builtin = shipped("suites") / f"{path.stem}.toml"
+    return builtin if builtin.is_file() else path
 
 
 def read_toml(path: Path) -> dict[str, Any]:

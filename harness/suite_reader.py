@@ -22,6 +22,7 @@ from harness.suite import (
     StrategyEntry,
     Suite,
     SuiteFile,
+    locate_suite,
     read_toml,
     suite_file,
     validated,
@@ -38,7 +39,8 @@ def read_suite(
     ConfigError
         With every mistake of the file.
     """
-    return resolve_suite(read_toml(path), path, plugin_folders)
+    found = locate_suite(path)
+    return resolve_suite(read_toml(found), found, plugin_folders)
 
 
 def resolve_suite(

@@ -11,18 +11,12 @@ from typing import Any
 from harness.catalog.asking import ask
 from harness.catalog.declaration import KINDS, BrokenPlugin, Declaration, Kind
 from harness.catalog.loading import MODULE_PREFIX, load_plugin_class, source_hash
+from harness.catalog.shipped import shipped
 from harness.errors import ConfigError, PluginError, did_you_mean
 
 ENTRY_POINT_GROUP = "harness"
 FOLDERS_VARIABLE = "HARNESS_PLUGINS"
 KIND_FOLDERS = ("datasets", "models", "strategies")
-
-
-def builtin_folder() -> Path:
-    """Where the plugins that come with the harness lie: in a checkout, or a wheel."""
-    package = Path(__file__).resolve().parent.parent
-    installed = package / "_plugins"
-    return installed if installed.is_dir() else package.parent / "plugins"
 
 
 class Catalog:
@@ -121,7 +115,7 @@ def _stem(locator: str) -> str:
 
 
 def _drop_in_folders(folders: Sequence[Path]) -> list[tuple[Path, str]]:
-    found = [(builtin_folder(), "built-in")]
+    found = [(shipped("plugins"), "built-in")]
     local = Path("plugins")
     if local.is_dir():
         found.append((local, "./plugins"))

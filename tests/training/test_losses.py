@@ -2,6 +2,9 @@
 
 import pytest
 import torch
+from small_runs import make_run
+from torch.nn import functional
+
 from harness.errors import CellError
 from harness.training.losses import (
     class_weights,
@@ -13,8 +16,6 @@ from harness.training.losses import (
     weight_of,
 )
 from harness.training.outputs import Outputs
-from small_runs import make_run
-from torch.nn import functional
 
 LOGITS = torch.tensor([[2.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
 LABELS = torch.tensor([0, 2])
