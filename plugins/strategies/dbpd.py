@@ -96,7 +96,11 @@ class DifficultyBasedDropout(Strategy):
 
     @hookimpl
     def epoch_end(self, run: Run, report: EpochReport) -> None:
-        """Keep the weights just before revision: nearly all accuracy may come after."""
-        epochs = run.cell.budget.epochs - self.params.revision_epochs
-        if self.params.revision_epochs and report.epoch == epochs - 1:
+        """Keep the weights on both sides of revision: all accuracy may come from it."""
+        epochs = run.cell.budget.epochs
+        if self.params.revision_epochs == 0:
+            return
+        if report.epoch == epochs - self.params.revision_epochs - 1:
             run.snapshot("before-revision")
+        elif report.epoch == epochs - 1:
+            run.snapshot("after-revision")

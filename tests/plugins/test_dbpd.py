@@ -206,9 +206,10 @@ def test_c11_the_loss_is_averaged_over_the_kept_or_the_batch(
     torch.testing.assert_close(run.model.classifier.weight.detach(), expected)
 
 
-def test_c13_weights_before_the_revision_are_kept_for_judgement(tmp_path, dbpd):
+def test_c13_weights_before_and_after_revision_are_kept_for_judgement(tmp_path, dbpd):
     run = trained(tmp_path, dbpd(confidence=0.34), epochs=4)
-    assert [entry["name"] for entry in run.snapshots.entries] == ["before-revision"]
+    names = [entry["name"] for entry in run.snapshots.entries]
+    assert names == ["before-revision", "after-revision"]
     assert run.fitted.chosen["phase"] in ("filtered", "revision")
 
 
