@@ -83,7 +83,7 @@ def _probe(requests: list[dict[str, Any]]) -> list[dict[str, Any]]:
         reply = Path(folder) / "reply"
         reply.touch()
         process = subprocess.run(
-            [sys.executable, "-m", "harness.catalog.probe", str(reply)],
+            [sys.executable, "-P", "-m", "harness.catalog.probe", str(reply)],
             input="".join(json.dumps(r) + "\n" for r in requests),
             text=True,
             capture_output=True,

@@ -95,7 +95,7 @@ def _root(request: Request) -> Path:
 
 def _ask_process(request: Request) -> dict[str, Any]:
     done = subprocess.run(
-        [sys.executable, "-m", "harness.data.fingerprint"],
+        [sys.executable, "-P", "-m", "harness.data.fingerprint"],
         input=json.dumps(request),
         capture_output=True,
         text=True,

@@ -74,7 +74,7 @@ def _kind(error: BaseException, cell: Cell) -> Kind:
             return "plugin"
         case MemoryError():
             return "out-of-memory"
-        case OSError(errno=errno.ENOSPC | errno.EDQUOT):
+        case OSError(errno=errno.ENOSPC | errno.EDQUOT | errno.EFBIG):
             return "disk"
     if "out of memory" in str(error) or "can't allocate memory" in str(error):
         return "out-of-memory"

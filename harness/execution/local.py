@@ -14,10 +14,17 @@ from typing import IO, Protocol
 
 from harness.cell import Cell
 from harness.execution.failure import Failure
-from harness.execution.worker import CLAIMED, DONE, STOPPED, Job, write_failure
+from harness.execution.worker import (
+    CLAIMED,
+    DONE,
+    FAILED,
+    STOPPED,
+    Job,
+    write_failure,
+)
 from harness.options import Execution
 from harness.plan import PlannedCell
-from harness.results.claim import progress_of
+from harness.results.claim import Observer, highest_claim, progress_of
 from harness.results.files import read_json
 from harness.results.state import FAILURE, State, state_of
 
@@ -78,7 +85,8 @@ class LocalExecutor:
         self._watcher = watcher
         self._fail_fast = fail_fast
         self._running: list[_Running] = []
-        self._waiting_until: dict[str, float] = {}
+        self._looked_at: dict[str, float] = {}
+        self._observer = Observer()
         self._states: dict[str, State] = {}
         self._stopping = False
 
@@ -117,20 +125,34 @@ class LocalExecutor:
 
     def _ready(self, queue: list[Cell]) -> Iterator[Cell]:
         """Cells whose requirements are done; those that can't be met are blocked."""
-        now = time.monotonic()
         for cell in list(queue):
             needs = {self._states.get(c.id, "planned") for c in cell.requires.values()}
             if needs & {"failed", "blocked"}:
                 queue.remove(cell)
                 self._block(cell)
-            elif needs <= {"done"} and self._waiting_until.get(cell.id, 0) <= now:
+            elif needs <= {"done"} and self._is_free(cell, queue):
                 yield cell
+
+    def _is_free(self, cell: Cell, queue: list[Cell]) -> bool:
+        """Whether no other `harness run` is at the cell; looked at now and then."""
+        if cell.id not in self._looked_at:
+            return True
+        now, folder = time.monotonic(), self._runs / cell.folder
+        if now - self._looked_at[cell.id] < CLAIMED_WAIT_SECONDS:
+            return False
+        self._looked_at[cell.id] = now
+        if state_of(cell, self._runs) == "done":
+            queue.remove(cell)
+            self._conclude(cell, "done", "by another run")
+            return False
+        number = highest_claim(folder)
+        return number == 0 or self._observer.is_stale(folder, number)
 
     def _block(self, cell: Cell) -> None:
         bad = [c for c in cell.requires.values() if self._states[c.id] != "done"]
         message = f"requires {bad[0].title}, which {self._states[bad[0].id]}"
         folder = self._runs / cell.folder
-        write_failure(folder, Failure("blocked", message))
+        _note(folder, Failure("blocked", message))
         self._conclude(cell, "blocked", message)
 
     def _start(self, cell: Cell) -> None:
@@ -139,7 +161,7 @@ class LocalExecutor:
         device = self._free.pop(0)
         log = (folder / "log.txt").open("a", encoding="utf-8")
         process = subprocess.Popen(
-            [sys.executable, "-m", "harness.execution.worker"],
+            [sys.executable, "-P", "-m", "harness.execution.worker"],
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -150,13 +172,18 @@ class LocalExecutor:
         )
         assert process.stdin is not None
         try:
-            process.stdin.write(Job(cell, self._runs, self._execution).to_json())
+            process.stdin.write(self._job(cell).to_json())
             process.stdin.close()
         except BrokenPipeError:
             pass  # it died at once: its exit code tells
         self._running.append(_Running(cell, process, log, device))
         self._states[cell.id] = "running"
         self._watcher.started(cell)
+
+    def _job(self, cell: Cell) -> Job:
+        number = highest_claim(self._runs / cell.folder)
+        seen_stale = cell.id in self._looked_at
+        return Job(cell, self._runs, self._execution, number if seen_stale else 0)
 
     def _watch(self, worker: _Running) -> None:
         progress = progress_of(self._runs / worker.cell.folder)
@@ -175,21 +202,22 @@ class LocalExecutor:
         folder = self._runs / cell.folder
         if code == CLAIMED:
             # Another `harness run` is at it: look again until it's done or dead.
-            self._waiting_until[cell.id] = time.monotonic() + CLAIMED_WAIT_SECONDS
-            state = state_of(cell, self._runs)
-            if state == "done":
-                self._conclude(cell, state, "by another run")
-            elif not self._stopping:
+            self._looked_at[cell.id] = time.monotonic()
+            self._states[cell.id] = "planned"
+            self._watcher.progressed(cell, "another run is at it")
+            if not self._stopping:
                 queue.append(cell)
             return
         if code == STOPPED:
             self._conclude(cell, "planned", "stopped; its last checkpoint stands")
             return
-        if code != DONE and (code != 1 or not (folder / FAILURE).exists()):
-            write_failure(folder, self._crash(worker))
-        state = state_of(cell, self._runs)
-        self._conclude(cell, state, _message(folder) if state == "failed" else "")
-        if state == "failed" and self._fail_fast:
+        if code == DONE:
+            self._conclude(cell, state_of(cell, self._runs), "")
+            return
+        if code != FAILED or not (folder / FAILURE).exists():
+            _note(folder, self._crash(worker))
+        self._conclude(cell, "failed", _message(folder))
+        if self._fail_fast:
             queue.clear()
 
     def _crash(self, worker: _Running) -> Failure:
@@ -235,9 +263,17 @@ def _environment(device: str, threads: int) -> dict[str, str]:
     return environment
 
 
+def _note(folder: Path, failure: Failure) -> None:
+    """Leave the failure in the cell's folder, if its disk has room for it."""
+    try:
+        write_failure(folder, failure)
+    except OSError:
+        return
+
+
 def _message(folder: Path) -> str:
     try:
         failure = read_json(folder / FAILURE)
         return f"{failure['kind']}: {failure['message']}"
     except (OSError, ValueError, KeyError, TypeError):
-        return "failed"
+        return f"no reason could be written; see {folder / 'log.txt'}"

@@ -35,11 +35,15 @@ BEAT_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Job:
-    """What a worker is asked to do."""
+    """What a worker is asked to do.
+
+    `stale_claim` is the number of a claim that was seen to stand still, 0 if none was.
+    """
 
     cell: Cell
     runs: Path
     execution: Execution
+    stale_claim: int = 0
 
     def to_json(self) -> str:
         """The text that a worker reads."""
@@ -48,6 +52,7 @@ class Job:
                 "cell": self.cell.to_dict(),
                 "runs": str(self.runs.resolve()),
                 "execution": self.execution.model_dump(mode="json"),
+                "stale_claim": self.stale_claim,
             }
         )
 
@@ -56,12 +61,17 @@ class Job:
         """The job that `to_json` wrote."""
         data = json.loads(text)
         execution = Execution.model_validate(data["execution"])
-        return cls(Cell.from_dict(data["cell"]), Path(data["runs"]), execution)
+        cell, runs = Cell.from_dict(data["cell"]), Path(data["runs"])
+        return cls(cell, runs, execution, data["stale_claim"])
 
     @property
     def folder(self) -> Path:
         """Where the cell's result lies."""
         return self.runs / self.cell.folder
+
+    def may_overtake(self, folder: Path, number: int) -> bool:
+        """Whether nobody works under that claim any more."""
+        return number == self.stale_claim or Observer().is_stale(folder, number)
 
 
 class Heart:
@@ -101,7 +111,7 @@ def main() -> int:
     """Run one job; the exit code says how it went."""
     job = Job.from_json(sys.stdin.read())
     folder = job.folder
-    claim = take_claim(folder, Observer().is_stale)
+    claim = take_claim(folder, job.may_overtake)
     if claim is None:
         return CLAIMED
     if state_of(job.cell, job.runs) == "done":

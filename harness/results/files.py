@@ -35,6 +35,10 @@ def write_stream_atomically(path: Path, write: Callable[[BinaryIO], object]) -> 
         # mkstemp makes files private; results are meant to be shared.
         temporary.chmod(0o644)
         temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        # A full disk names no file by itself.
+        raise OSError(error.errno, error.strerror, str(path)) from error
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

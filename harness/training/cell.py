@@ -72,8 +72,11 @@ def _builder(cell: Cell, splits: DataSplits) -> Callable[[], nn.Module]:
 
 
 def set_determinism(threads: int) -> None:
-    """Make equal runs give equal bits: fixed threads, deterministic kernels."""
+    """Make equal runs give equal bits: fixed threads, and deterministic kernels.
+
+    An operation of which a GPU has no deterministic kernel warns in the cell's log.
+    """
     torch.set_num_threads(threads)
     # As use_deterministic_algorithms, which imports the compiler (1 to 2 s) as well.
-    torch.set_deterministic_debug_mode("error")
+    torch.set_deterministic_debug_mode("warn")
     torch.backends.cudnn.benchmark = False
