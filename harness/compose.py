@@ -28,9 +28,19 @@ def conflicts(strategies: Sequence[Declaration]) -> list[str]:
                 f"{plain[0]!r} and {plain[1]!r} both implement the hook {hook}: only "
                 "one can answer, unless the other is declared hookimpl(wrapper=True)"
             )
+    dropping = [s.name for s in strategies if "average_over" in _parameters(s)]
+    if len(dropping) > 1:
+        found.append(
+            f"{dropping[0]!r} and {dropping[1]!r} both say how dropped samples are "
+            "treated: only one can"
+        )
     names = [s.name for s in strategies]
     found += [
         f"{n!r} is named twice"
         for n in sorted({n for n in names if names.count(n) > 1})
     ]
     return found
+
+
+def _parameters(strategy: Declaration) -> set[str]:
+    return set(strategy.schema.get("properties", {}))

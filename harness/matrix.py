@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from harness.cell import Cell
@@ -68,7 +69,7 @@ def _cell(
 def _split_hash(suite: Suite, dataset: DatasetEntry) -> str:
     if dataset.options.split.file is None:
         return ""
-    path = suite.folder / dataset.options.split.file
+    path = suite.folder / Path(dataset.options.split.file).expanduser()
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
     except OSError as error:

@@ -256,6 +256,15 @@ class Dropping(Parameters):
         "kept", description="the loss is averaged over the kept samples, or the batch"
     )
 
+    @model_validator(mode="after")
+    def _packed_batches_have_no_origin(self) -> Dropping:
+        if self.pack and self.average_over == "batch":
+            raise ValueError(
+                'average_over = "batch" and pack exclude each other: a packed batch is '
+                "of many batches"
+            )
+        return self
+
 
 class Execution(Parameters):
     """How cells are run; never part of a cell's identity."""

@@ -14,7 +14,7 @@ from harness.catalog import Declaration
 from harness.catalog.shipped import shipped
 from harness.cell import PluginChoice
 from harness.entry import merged_budget
-from harness.errors import ConfigError
+from harness.errors import ConfigError, did_you_mean
 from harness.options import Budget, DataOptions, Execution
 from harness.plugin import Parameters
 from harness.validation import explain
@@ -120,7 +120,8 @@ def read_suite_file(path: Path) -> SuiteFile:
     ConfigError
         If it is missing, no TOML, or has unknown keys.
     """
-    return suite_file(read_toml(path), path)
+    found = locate_suite(path)
+    return suite_file(read_toml(found), found)
 
 
 def locate_suite(path: Path) -> Path:
@@ -142,7 +143,10 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_bytes().decode("utf-8"))
     except FileNotFoundError:
-        raise ConfigError("no such suite file", str(path)) from None
+        here = [p.name for p in path.parent.glob("*.toml")]
+        names = [p.stem for p in shipped("suites").glob("*.toml")]
+        hint = did_you_mean(path.name, [*here, *names])
+        raise ConfigError(f"no such suite file; {hint}", str(path)) from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"can't be read as TOML: {error}", str(path)) from None
 

@@ -153,8 +153,9 @@ class _Reader:
         if not isinstance(own, Mapping):
             self.problems.append(f"{where}: should be a table, got {own!r}")
             return {}
-        merged = merged_budget(self.file.budget, own)
-        self._caught(lambda: validated(Budget, merged, where))
+        if own:
+            merged = merged_budget(self.file.budget, own)
+            self._caught(lambda: validated(Budget, merged, where))
         return own
 
     def _declared(self, kind: Any, table: dict[str, Any], where: str) -> Declaration:

@@ -149,9 +149,18 @@ def test_what_a_plugin_prints_is_no_harm(tmp_path):
 
 def test_two_of_one_name_are_an_error_that_names_both_files(tmp_path):
     with pytest.raises(ConfigError) as error:
-        catalog_of(tmp_path, first=GOOD, second=GOOD)
+        catalog_of(tmp_path, first=GOOD, second=GOOD + "# other\n")
     assert "first.py" in str(error.value)
     assert "second.py" in str(error.value)
+
+
+def test_copies_of_one_plugin_are_one(tmp_path):
+    copies = [tmp_path / "a" / "mine.py", tmp_path / "b" / "mine.py"]
+    for path in copies:
+        path.parent.mkdir()
+        path.write_text(GOOD)
+    catalog = Catalog.discover([path.parent for path in copies])
+    assert catalog.get("strategy", "quiet").locator == str(copies[0])
 
 
 def test_a_missing_folder_is_an_error(tmp_path):

@@ -68,7 +68,8 @@ class Catalog:
     def _add(self, declaration: Declaration) -> None:
         key = (declaration.kind, declaration.name)
         other = self._by_name.setdefault(key, declaration)
-        if other is not declaration:
+        # The same file twice (an installed harness in a checkout) hides nothing.
+        if other.source_hash != declaration.source_hash:
             raise ConfigError(
                 f"two plugins are called {declaration.kind} {declaration.name!r}: "
                 f"{other.locator} and {declaration.locator}; rename or remove one"

@@ -183,5 +183,6 @@ def duration(seconds: float) -> str:
 
 def summary_of(states: Sequence[State]) -> str:
     """`11 done, 1 failed`."""
-    counts = Counter("stopped" if s in ("planned", "running") else s for s in states)
+    left = {"planned": "not done", "running": "not done"}
+    counts = Counter(left.get(s, s) for s in states)
     return ", ".join(f"{n} {state}" for state, n in sorted(counts.items()))

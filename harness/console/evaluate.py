@@ -69,7 +69,7 @@ def evaluate_weights(
     chosen = elsewhere or own
     data = chosen.open()
     if elsewhere is None:
-        _check_unchanged(cell, data)
+        _check_unchanged(cell, data, saved.cell.split_hash)
     else:
         _check_suits(cell, data, chosen.label)
     with RecordsBar(chosen.label, quiet=as_json) as bar:
@@ -95,8 +95,13 @@ def _folders_of(suite: Path | None) -> list[Path]:
     return [suite.parent / folder for folder in read_suite_file(suite).plugins]
 
 
-def _check_unchanged(cell: Cell, data: OpenData) -> None:
+def _check_unchanged(cell: Cell, data: OpenData, split_hash: str) -> None:
     """Another split of other records may hold what was trained on."""
+    if data.index.split_hash != split_hash:
+        raise DataError(
+            f"the records of {cell.dataset.name!r} aren't split as the cell's were: "
+            "its test records may be among those that it was trained on"
+        )
     if data.index.fingerprint != cell.fingerprint:
         raise DataError(
             f"the records of {cell.dataset.name!r} aren't those of the cell "

@@ -46,6 +46,12 @@ class RecordIndex:
     fingerprint: str
     counts: dict[str, dict[str, Any]]
 
+    @property
+    def split_hash(self) -> str:
+        """Of which record is in which split, 16 hexadecimal digits."""
+        pairs = sorted(zip(self.records.index, self.records["split"], strict=True))
+        return hashlib.sha256(canonical(pairs).encode()).hexdigest()[:16]
+
 
 def index_records(
     dataset: Dataset, options: DataOptions, suite_folder: Path | None = None
@@ -144,6 +150,8 @@ def _count(records: pd.DataFrame, split: str, classes: Sequence[str]) -> dict[st
 
 def _fingerprint(records: pd.DataFrame, dataset: Dataset) -> str:
     digest = hashlib.sha256()
+    if dataset.official_folds is not None:
+        digest.update(canonical([int(fold) for fold in records["fold"]]).encode())
     columns = zip(
         records.index,
         records["patient"],

@@ -130,8 +130,16 @@ class LocalExecutor:
             if needs & {"failed", "blocked"}:
                 queue.remove(cell)
                 self._block(cell)
+            elif not self._can_come(cell, queue):
+                queue.remove(cell)
             elif needs <= {"done"} and self._is_free(cell, queue):
                 yield cell
+
+    def _can_come(self, cell: Cell, queue: list[Cell]) -> bool:
+        """False once a cell that this one requires was stopped."""
+        coming = {c.id for c in queue} | {w.cell.id for w in self._running}
+        needs = {c.id for c in cell.requires.values()}
+        return all(self._states.get(i) == "done" or i in coming for i in needs)
 
     def _is_free(self, cell: Cell, queue: list[Cell]) -> bool:
         """Whether no other `harness run` is at the cell; looked at now and then."""
@@ -211,8 +219,8 @@ class LocalExecutor:
         if code == STOPPED:
             self._conclude(cell, "planned", "stopped; its last checkpoint stands")
             return
-        if code == DONE:
-            self._conclude(cell, state_of(cell, self._runs), "")
+        if code == DONE and state_of(cell, self._runs) == "done":
+            self._conclude(cell, "done", "")
             return
         if code != FAILED or not (folder / FAILURE).exists():
             _note(folder, self._crash(worker))

@@ -14,22 +14,24 @@ from safetensors.torch import save
 
 import harness
 from harness.cell import Cell
+from harness.data.index import RecordIndex
 from harness.data.loading import DataSplits
 from harness.data.opening import OpenData
 from harness.data.prepare import Prepared
 from harness.results.files import canonical, to_json, write_atomically
-from harness.results.state import FAILURE, RESULT, source_hashes
+from harness.results.state import FAILURE, RESULT, WEIGHTS, source_hashes
 from harness.training.cell import Trained
 
 RESULT_VERSION = 1
 
 
-def describe_cell(cell: Cell) -> dict[str, Any]:
+def describe_cell(cell: Cell, index: RecordIndex) -> dict[str, Any]:
     """`cell.json`: what the cell is, without a word of where things lie."""
     return {
         "schema_version": RESULT_VERSION,
         "id": cell.id,
         "identity": cell.identity,
+        "split_hash": index.split_hash,
         "dataset": {
             **_plugin(cell.dataset),
             "options": cell.options.model_dump(mode="json", exclude={"root"}),
@@ -127,7 +129,10 @@ def _seconds(splits: DataSplits) -> float | str:
 
 
 def write_result(
-    folder: Path, result: Mapping[str, Any], cell: Cell, trained: Trained
+    folder: Path,
+    result: Mapping[str, Any],
+    description: Mapping[str, Any],
+    trained: Trained,
 ) -> None:
     """Write everything that the result refers to, and the result last.
 
@@ -142,8 +147,8 @@ def write_result(
         for k, v in trained.run.model.state_dict().items()
     }
     # The weights alone must tell what they are: `harness evaluate` reads it.
-    metadata = {"harness_cell": canonical(describe_cell(cell))}
-    write_atomically(folder / "model.safetensors", save(weights, metadata))
+    metadata = {"harness_cell": canonical(description)}
+    write_atomically(folder / WEIGHTS, save(weights, metadata))
     (folder / FAILURE).unlink(missing_ok=True)
     write_atomically(folder / RESULT, to_json(result))
 

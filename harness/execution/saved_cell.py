@@ -52,6 +52,7 @@ class SavedCell(_File):
     """What `harness.execution.result.describe_cell` says of a cell."""
 
     id: str
+    split_hash: str
     identity: SavedIdentity
     dataset: SavedDataset
     model: SavedPlugin | None

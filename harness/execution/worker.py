@@ -15,19 +15,21 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from harness.catalog import source_hash
 from harness.cell import Cell
-from harness.errors import Interrupted
+from harness.errors import ConfigError, Interrupted
 from harness.execution.failure import Failure, classify
 from harness.options import Execution
 from harness.results.claim import Claim, Observer, take_claim
 from harness.results.files import to_json, write_atomically
-from harness.results.state import FAILURE, RESULT, state_of
+from harness.results.state import FAILURE, RESULT, WEIGHTS, state_of
 
 DONE, FAILED, STOPPED, CLAIMED = 0, 1, 75, 76
 BEAT_SECONDS = 0.5
@@ -93,10 +95,9 @@ class Heart:
         counter = 0
         while not self._over.wait(BEAT_SECONDS):
             counter += 1
-            try:
+            # A full disk must not end the thread: the next beat may pass.
+            with suppress(OSError):
                 self._claim.beat(counter, self.progress())
-            except OSError:
-                continue  # a full disk must not end the thread: the next beat may pass
             # A worker whose parent was killed would hold the cell for nobody.
             if os.getppid() != self._parent or not self._claim.is_held:
                 self._stop()
@@ -117,7 +118,7 @@ def main() -> int:
     if state_of(job.cell, job.runs) == "done":
         claim.release()
         return DONE
-    (folder / RESULT).unlink(missing_ok=True)
+    _clear(folder)
     stopping = threading.Event()
     _on_signals(stopping.set)
     heart = Heart(claim, stopping.set)
@@ -126,7 +127,7 @@ def main() -> int:
         run_job(job, heart, stopping)
     except Interrupted:
         return STOPPED
-    except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - as a plugin may raise
         if not claim.is_held:
             return STOPPED
         traceback.print_exc()
@@ -136,6 +137,27 @@ def main() -> int:
         heart.stop()
         claim.release()
     return DONE
+
+
+def _clear(folder: Path) -> None:
+    """Take away what an earlier attempt concluded; its checkpoints stay."""
+    for name in (RESULT, FAILURE, "measured.json", "predictions.npz", WEIGHTS):
+        (folder / name).unlink(missing_ok=True)
+
+
+def _check_sources(cell: Cell) -> None:
+    """Refuse to lay a result to source that is no longer there.
+
+    Raises
+    ------
+    ConfigError
+        If a plugin was edited after the suite was planned.
+    """
+    for choice in cell.choices:
+        if source_hash(choice.locator) != choice.source_hash:
+            raise ConfigError(
+                f"plugin {choice.name!r} was edited while the suite ran; run it again"
+            )
 
 
 def _on_signals(stop: Callable[[], None]) -> None:
@@ -162,11 +184,13 @@ def run_job(job: Job, heart: Heart, stopping: threading.Event) -> None:
 
     started = time.monotonic()
     cell, folder = job.cell, job.folder
+    _check_sources(cell)
     attempts = _count_attempt(folder)
-    write_atomically(folder / "cell.json", to_json(describe_cell(cell)))
     set_determinism(cell.budget.threads)
     heart.progress = lambda: "loading data"
     data = open_cell_data(cell)
+    description = describe_cell(cell, data.index)
+    write_atomically(folder / "cell.json", to_json(description))
     prepared = data.prepare()
     budget = int(job.execution.memory_budget_gib * 2**30)
     splits = data.load(prepared, budget)
@@ -183,7 +207,7 @@ def run_job(job: Job, heart: Heart, stopping: threading.Event) -> None:
     draw_curves(run.history.rows, cell.title, folder / "curves.svg", result["weights"])
     measured = _measured(run, joules, attempts, time.monotonic() - started)
     write_atomically(folder / "measured.json", to_json(measured))
-    write_result(folder, result, cell, trained)
+    write_result(folder, result, description, trained)
     remove_checkpoints(folder)
     (folder / "attempts").unlink(missing_ok=True)
 

@@ -12,7 +12,7 @@ from harness.results.files import read_json
 
 State = Literal["planned", "running", "done", "failed", "blocked", "stale"]
 
-RESULT, FAILURE = "result.json", "failure.json"
+RESULT, FAILURE, WEIGHTS = "result.json", "failure.json", "model.safetensors"
 
 
 def state_of(cell: Cell, runs: Path) -> State:

@@ -61,11 +61,12 @@ def train_cell(run: Run, splits: DataSplits, data: OpenData) -> Trained:
 
 
 def _builder(cell: Cell, splits: DataSplits) -> Callable[[], nn.Module]:
+    # Numbers only: a run that held the splits would hold the test split.
+    shape = len(splits.leads), splits.samples, len(splits.classes)
+
     def build() -> nn.Module:
         assert cell.model is not None
-        model: nn.Module = instantiate(cell.model).build(
-            len(splits.leads), splits.samples, len(splits.classes)
-        )
+        model: nn.Module = instantiate(cell.model).build(*shape)
         return model
 
     return build

@@ -134,6 +134,7 @@ class Tracked:
 
     def __init__(self) -> None:
         self._items: dict[str, Any] = {}
+        self._unclaimed: dict[str, Any] = {}
 
     def add(self, name: str, item: Any) -> None:
         """Track one item.
@@ -150,10 +151,17 @@ class Tracked:
                 "place; put it into a dict, a list or a tensor"
             )
         self._items[name] = item
+        if name in self._unclaimed:
+            _restore(item, self._unclaimed.pop(name))
+
+    def begin(self, name: str, item: Any) -> None:
+        """Track an item that begins anew, whatever a checkpoint holds of its name."""
+        self._unclaimed.pop(name, None)
+        self._items[name] = item
 
     def state_dict(self) -> dict[str, Any]:
-        """The state of every item."""
-        return {
+        """The state of every item, those included that are still to come again."""
+        return self._unclaimed | {
             name: item.state_dict() if hasattr(item, "state_dict") else item
             for name, item in self._items.items()
         }
@@ -171,6 +179,9 @@ class Tracked:
             raise CheckpointError(f"the checkpoint holds no {missing[0]!r}")
         for name, item in self._items.items():
             _restore(item, state[name])
+        # What is tracked only later on, as an optimizer in an outer loop, is restored
+        # when it comes.
+        self._unclaimed = {k: v for k, v in state.items() if k not in self._items}
 
 
 def _restore(item: Any, saved: Any) -> None:

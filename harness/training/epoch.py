@@ -153,8 +153,9 @@ def train_epoch(run: Run, fit: Fit, epoch: Epoch) -> None:
         epoch.seen += len(batch)
     rest = epoch.packer.rest()
     if rest is not None:
+        run.seed_torch()
         with run.meter.step(epoch.phase, size=rest.signals.numel()):
-            run.train_on(rest)
+            run.train_on(rest, dropped=True)
 
 
 def _batch(run: Run, epoch: Epoch, i: int) -> Batch:
@@ -180,9 +181,9 @@ def _train_on_kept(run: Run, epoch: Epoch, batch: Batch) -> None:
     epoch.kept_by_class += class_counts(kept, len(run.classes))
     if run.dropping.pack and mask is not None:
         for full in epoch.packer.add(kept):
-            run.train_on(full)
+            run.train_on(full, dropped=True)
     elif len(kept):
-        run.train_on(kept, of=len(batch))
+        run.train_on(kept, of=len(batch), dropped=mask is not None)
     else:
         epoch.skipped_batches += 1
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from harness.data.batch import Batch
 from harness.data.order import batches
 from harness.data.split_data import SplitData
 from harness.errors import Interrupted, PluginError
@@ -59,6 +60,11 @@ def evaluate(
     return Evaluation(probabilities, metrics)
 
 
+def _without_answers(batch: Batch) -> Batch:
+    """The batch as a `predict` hook may see it: what is asked isn't told."""
+    return replace(batch, labels=torch.full_like(batch.labels, -1))
+
+
 def _predict(run: Run, split: SplitData) -> NDArray[np.float32]:
     found = np.empty((len(split), len(run.classes)), dtype=np.float32)
     # Neighbours in length share a batch, so that whole records need little padding.
@@ -66,7 +72,7 @@ def _predict(run: Run, split: SplitData) -> NDArray[np.float32]:
     for positions in batches(order, run.cell.budget.batch_size):
         if run.loops.stop_requested:
             raise Interrupted("asked to stop")
-        batch = split.batch(positions).to(run.device)
+        batch = _without_answers(split.batch(positions)).to(run.device)
         outputs = run.forward(batch)
         predicted = run.hook.predict(run=run, batch=batch, outputs=outputs)
         if predicted.shape != (len(batch), len(run.classes)):

@@ -61,7 +61,7 @@ class Fit:
         run.model.train()
         epoch = Epoch(run)
         run.tally = epoch
-        run.core.add("epoch", epoch)
+        run.core.begin("epoch", epoch)
         train_epoch(run, self, epoch)
         run.tally = None
         if run.dropping.reestimate_batchnorm:
@@ -75,6 +75,7 @@ class Fit:
         run = self._run
 
         def forwards() -> None:
+            run.seed_torch()
             for positions in batches(
                 torch.arange(len(run.train)).numpy(), run.cell.budget.batch_size
             ):

@@ -77,13 +77,14 @@ def mean_over_steps(values: Tensor, mask: Tensor | None) -> Tensor:
 def true_class_probability(probability: Tensor, labels: Tensor, task: Task) -> Tensor:
     """The probability given to the truth, shape (batch,).
 
-    Single-label: of the true class (under mixed labels, the expectation over them).
+    Single-label: of the true class; of mixed labels, of the largest one, as a perfect
+    model can't give their expectation more than the sum of their squares.
     Multi-label: the mean over classes of p where the class is present, 1 - p else.
     """
     if labels.ndim == 1:
         return probability.gather(1, labels.unsqueeze(1)).squeeze(1)
     if task == "single-label":
-        return (probability * labels).sum(1)
+        return probability.gather(1, labels.argmax(1, keepdim=True)).squeeze(1)
     return (probability * labels + (1 - probability) * (1 - labels)).mean(1)
 
 

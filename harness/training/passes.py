@@ -139,11 +139,23 @@ class Passes:
         if self.tally is not None:
             self.tally.steps += 1
 
-    def train_on(self, batch: Batch, of: int | None = None) -> None:
-        """One training step of the hooks, on a batch kept out of `of` samples."""
+    def train_on(
+        self, batch: Batch, of: int | None = None, *, dropped: bool = False
+    ) -> None:
+        """One training step of the hooks.
+
+        Parameters
+        ----------
+        batch
+            What is trained on.
+        of
+            Number of samples that it was kept out of.
+        dropped
+            True where a strategy chose what to keep: the settings of `Dropping` hold.
+        """
         average_over_all = self.dropping.average_over == "batch" and of is not None
         self._divisor = of if average_over_all else None
-        frozen = self.dropping.batchnorm == "full"
+        frozen = dropped and self.dropping.batchnorm == "full"
         with kept_buffers(self.model) if frozen else nullcontext():
             self.hook.training_step(run=self, batch=batch)
         self._divisor = None

@@ -140,9 +140,10 @@ class Run(Passes):
                 self.accelerator.prepare_optimizer(built) if scaled else built
             )
             self.meter.optimizer = self.optimizer
-            self.core.add("optimizer", self.optimizer)
+            track = self.core.begin if fresh_optimizer else self.core.add
+            track("optimizer", self.optimizer)
         self.fitted = Fit(self, epochs or self.cell.budget.epochs)
-        self.core.add("fit", self.fitted)
+        self.core.begin("fit", self.fitted)
         self.fitted.run()
 
     # --- loops and state ---------------------------------------------------------

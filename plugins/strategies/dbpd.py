@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
+
+from pydantic import model_validator
 
 from harness import ConfigError, Dropping, Field, Strategy, hookimpl
 
@@ -54,19 +56,28 @@ class DifficultyBasedDropout(Strategy):
         warmup_epochs: int = Field(0, ge=0, description="full epochs at the start")
         revision_epochs: int = Field(1, ge=0, description="full epochs at the end")
 
+        @model_validator(mode="after")
+        def _statistics_come_from_scoring(self) -> Self:
+            if self.batchnorm != "kept" and self.score_mode != "train":
+                raise ValueError(
+                    f'batchnorm = "{self.batchnorm}" takes its statistics from the '
+                    'scoring pass, which needs score_mode = "train"'
+                )
+            return self
+
     @hookimpl
     def setup(self, run: Run) -> None:
-        """Refuse settings under which nothing would ever be dropped."""
-        params, epochs = self.params, run.cell.budget.epochs
-        if params.warmup_epochs + params.revision_epochs >= epochs:
+        """Refuse a budget under which nothing would be dropped, or nothing revised."""
+        params, budget = self.params, run.cell.budget
+        if params.warmup_epochs + params.revision_epochs >= budget.epochs:
             raise ConfigError(
                 f"dbpd: {params.warmup_epochs} warm-up and {params.revision_epochs} "
-                f"revision epochs leave none of {epochs} to drop samples in"
+                f"revision epochs leave none of {budget.epochs} to drop samples in"
             )
-        if params.batchnorm != "kept" and params.score_mode != "train":
+        if params.revision_epochs and budget.early_stopping is not None:
             raise ConfigError(
-                f'dbpd: batchnorm = "{params.batchnorm}" takes its statistics from the '
-                'scoring pass, which needs score_mode = "train"'
+                "dbpd: early stopping could end a fit before its revision; set "
+                "revision_epochs = 0, or take early_stopping out of the budget"
             )
 
     @hookimpl
@@ -74,8 +85,8 @@ class DifficultyBasedDropout(Strategy):
         """Warm-up, then the filtered epochs, then revision."""
         if run.epoch < self.params.warmup_epochs:
             return WARM_UP
-        last_filtered = run.cell.budget.epochs - self.params.revision_epochs
-        return FILTERED if run.epoch < last_filtered else REVISION
+        first_of_revision = run.fitted.epochs - self.params.revision_epochs
+        return FILTERED if run.epoch < first_of_revision else REVISION
 
     @hookimpl
     def select_samples(self, run: Run, batch: Batch) -> Tensor | None:
@@ -97,10 +108,10 @@ class DifficultyBasedDropout(Strategy):
     @hookimpl
     def epoch_end(self, run: Run, report: EpochReport) -> None:
         """Keep the weights on both sides of revision: all accuracy may come from it."""
-        epochs = run.cell.budget.epochs
         if self.params.revision_epochs == 0:
             return
+        epochs, rounds = run.fitted.epochs, report.row["loops"]
         if report.epoch == epochs - self.params.revision_epochs - 1:
-            run.snapshot("before-revision")
+            run.snapshot("before-revision", **rounds)
         elif report.epoch == epochs - 1:
-            run.snapshot("after-revision")
+            run.snapshot("after-revision", **rounds)

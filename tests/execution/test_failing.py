@@ -8,6 +8,7 @@ from suites_to_run import BASELINE, run, strategy_source, write_suite
 BROKEN = {
     "raises": "    def epoch_end(self, run, report):\n        raise KeyError('oh')\n",
     "exits": "    def setup(self, run):\n        import os\n        os._exit(3)\n",
+    "leaves": "    def setup(self, run):\n        raise SystemExit(0)\n",
     "dies": (
         "    def setup(self, run):\n"
         "        import os, signal\n        os.kill(os.getpid(), signal.SIGSEGV)\n"
@@ -18,6 +19,7 @@ BROKEN = {
 EXPECTED = {
     "raises": ("plugin", "plugin 'raises' (raises.py, line 11): KeyError: 'oh'"),
     "exits": ("crash", "its process ended without a result (exit code 3)"),
+    "leaves": ("plugin", "plugin 'leaves' (leaves.py, line 11): SystemExit"),
     "dies": ("crash", "its process ended without a result (SIGSEGV)"),
     "wrong-mask": ("plugin", "select_samples must return a bool tensor of shape (16,)"),
     "peeks": ("plugin", "only 'validation' is to be had"),
@@ -49,7 +51,7 @@ def test_a_broken_strategy_is_a_failed_row_with_its_reason(failed, name):
 
 def test_the_others_go_on_and_nobody_sees_a_traceback(failed):
     folder, output = failed
-    assert "1 done, 5 failed" in output
+    assert "1 done, 6 failed" in output
     assert "Traceback" not in output
     assert list((folder / "runs").rglob("baseline/*/result.json"))
 

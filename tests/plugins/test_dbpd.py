@@ -4,11 +4,13 @@ import math
 
 import pytest
 import torch
+from pydantic import ValidationError
 from small_runs import make_run
 from torch.nn import functional
 
 from harness.catalog import Catalog
 from harness.errors import ConfigError
+from harness.training.fit import Fit
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +32,7 @@ def trained(folder, strategy, **settings):
 def kept_by(run, strategy, batch):
     """The mask of the filtered phase, on a run that is set up but not trained."""
     run.set_model(run.new_model())
-    run.tally = None
+    run.fitted = Fit(run, run.cell.budget.epochs)
     run.model.train()
     return strategy.select_samples(run, batch)
 
@@ -226,8 +228,27 @@ def test_c17_revision_and_warm_up_must_leave_epochs_to_filter(tmp_path, dbpd):
 
 
 def test_c2_a_policy_that_needs_train_mode_scoring_says_so(tmp_path, dbpd):
-    with pytest.raises(ConfigError, match="score_mode"):
-        trained(tmp_path, dbpd(batchnorm="full"), epochs=4)
+    with pytest.raises(ValidationError, match="score_mode"):
+        dbpd(batchnorm="full")
+
+
+def test_a2_early_stopping_may_not_skip_the_revision(tmp_path, dbpd):
+    with pytest.raises(ConfigError, match="before its revision"):
+        trained(tmp_path, dbpd(), early_stopping={"patience": 2})
+
+
+def test_c11_a_packed_batch_has_no_batch_to_average_over(dbpd):
+    with pytest.raises(ValidationError, match="exclude each other"):
+        dbpd(pack=True, average_over="batch")
+
+
+def test_c2_full_batches_renew_statistics_outside_of_the_filtered_phase(tmp_path, dbpd):
+    strategy = dbpd(
+        confidence=0.34, score_mode="train", batchnorm="full", warmup_epochs=2
+    )
+    run = trained(tmp_path, strategy, epochs=4, weights="last")
+    # 4 batches an epoch: of the training in warm-up and revision, else of the scoring.
+    assert int(run.model.norm.num_batches_tracked) == 4 * 4
 
 
 def test_it_works_on_multi_label_data(tmp_path, dbpd):

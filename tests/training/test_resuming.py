@@ -4,6 +4,7 @@ import pytest
 import torch
 from small_runs import EVERY_BATCH, EVERY_EPOCH, make_run, outcome
 
+from harness import Dropping as DroppingParams
 from harness import Strategy, hookimpl
 from harness.errors import Interrupted
 from harness.training import checkpoint
@@ -85,6 +86,42 @@ def interrupted_outcome(folder, number, *strategies, **settings):
     raise AssertionError("it never ended")
 
 
+class Packing(Dropping):
+    """Packs what it keeps, and renews BatchNorm's statistics before validation."""
+
+    name = "test-packing"
+
+    class Params(DroppingParams):
+        pack: bool = True
+        reestimate_batchnorm: bool = True
+
+
+class Rounds(Strategy):
+    """Rounds that go on with one optimizer, under an outer loop."""
+
+    name = "test-rounds"
+
+    @hookimpl
+    def train(self, run):
+        for _ in run.loop("round", 3):
+            run.fit(2)
+        return True
+
+
+class LateState(Strategy):
+    """Tracks what it needs only when it needs it."""
+
+    name = "test-late"
+
+    @hookimpl
+    def epoch_end(self, run, report):
+        if not hasattr(self, "epochs"):
+            self.epochs = []
+            run.track(epochs=self.epochs)
+        self.epochs.append(report.epoch)
+        run.log(epochs=list(self.epochs))
+
+
 CASES = {
     "baseline": ((), {"epochs": 4}),
     "one-cycle, mixup, early stopping": (
@@ -97,6 +134,9 @@ CASES = {
     ),
     "plateau": ((), {"schedule": {"use": "plateau", "patience": 0}}),
     "dropping": ((Dropping,), {}),
+    "packing": ((Packing,), {"dropout": 0.5}),
+    "rounds": ((Rounds,), {"records": 30}),
+    "late state": ((LateState,), {}),
     "pruning": ((Pruning,), {}),
     "pruning and dropping": ((Pruning, Dropping), {}),
 }
