@@ -21,7 +21,7 @@ from harness.results.files import canonical, read_json, to_json, write_atomicall
 
 Request = dict[str, Any]
 
-INDEX_VERSION = 1
+INDEX_VERSION = 2
 """Raised when the core's own part in making an index changes."""
 
 
