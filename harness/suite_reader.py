@@ -47,10 +47,20 @@ def resolve_suite(
     content: Mapping[str, Any], path: Path, plugin_folders: Sequence[Path] = ()
 ) -> tuple[Suite, Catalog]:
     """As `read_suite`, from the file's content; `path` is where it would lie."""
-    file = suite_file(content, path)
+    problems: list[str] = []
+    try:
+        file = suite_file(content, path)
+    except ConfigError as error:
+        # Entries are read all the same, so that their mistakes are told as well.
+        problems = error.problems
+        entries = ("plugins", "budget", "dataset", "model", "strategy")
+        try:
+            file = suite_file({k: content[k] for k in entries if k in content}, path)
+        except ConfigError:
+            raise error from None
     folders = [*plugin_folders, *(path.parent / folder for folder in file.plugins)]
     catalog = Catalog.discover(folders)
-    return _Reader(path, file, catalog).read(), catalog
+    return _Reader(path, file, catalog, problems).read(), catalog
 
 
 _Entry = TypeVar("_Entry", DatasetEntry, ModelEntry, StrategyEntry)

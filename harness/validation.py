@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from harness.errors import did_you_mean
+
+_QUOTED = re.compile(r"'([^']+)'")
+_PLAIN = {
+    "model_attributes_type": 'should be a table, as { use = "..." }',
+    "model_type": "should be a table",
+    "dict_type": "should be a table",
+    "list_type": "should be a list, as [1, 2]",
+}
+"""What TOML calls what pydantic calls otherwise, by the type of the error."""
 
 
 def explain(
@@ -38,8 +48,12 @@ def _message(error: Mapping[str, Any], schema: Mapping[str, Any], prefix: str) -
         return f"{key}: {text}" if key else text
     if error["type"] == "list_type" and isinstance(error["input"], Mapping):
         return f"{key}: should be a list: write [[{location[-1]}]] for each table of it"
-    text = str(error["msg"]).replace("Input should", "should")
-    return f"{key}: {text}, got {error['input']!r}"
+    if error["type"] == "union_tag_invalid":
+        known = _QUOTED.findall(error["ctx"]["expected_tags"])
+        tag = str(error["ctx"]["tag"])
+        return f"{key}.use: unknown {tag!r}; {did_you_mean(tag, known)}"
+    text = _PLAIN.get(error["type"]) or str(error["msg"])
+    return f"{key}: {text.replace('Input should', 'should')}, got {error['input']!r}"
 
 
 def _dotted(location: Sequence[Any], schema: Mapping[str, Any]) -> str:

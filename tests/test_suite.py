@@ -358,3 +358,48 @@ def test_whatever_stands_in_a_suite_ends_in_cells_or_a_message(kind, key, value)
     except ConfigError:
         return
     assert all(cell.id for cell in found)
+
+
+def test_all_mistakes_of_a_file_are_told_at_once_in_its_own_words(tmp_path):
+    text = """
+nme = "x"
+seeds = 3
+[budget]
+epochs = "ten"
+optimizer = { use = "adamww" }
+schedule = "one-cycle"
+[[dataset]]
+use = "synthetic"
+recrds = 3
+[[model]]
+use = "cnn1d"
+[[strategy]]
+use = "dpbd"
+[[strategy]]
+use = "dbpd"
+confidence = 3
+"""
+    told = problems(tmp_path, text)
+    for line in (
+        "seeds: should be a list, as [1, 2], got 3",
+        "nme: unknown key; did you mean 'name'?",
+        "[budget] epochs: should be a valid integer, got 'ten'",
+        "[budget] optimizer.use: unknown 'adamww'; did you mean 'adamw'?",
+        "[budget] schedule: should be a table, as { use = \"...\" }, got 'one-cycle'",
+        "[[dataset]] 1 (synthetic) recrds: unknown key; did you mean 'records'?",
+        "[[strategy]] 1 (dpbd): unknown strategy 'dpbd'; did you mean 'dbpd'?",
+        "[[strategy]] 2 (dbpd) confidence: should be less than or equal to 1, got 3",
+    ):
+        assert told.count(line) == 1
+    assert len(told.splitlines()) == 9
+
+
+def test_two_ways_of_dropping_are_refused(tmp_path):
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "other.py").write_text(
+        "from harness import Dropping, Strategy\n\n\nclass Other(Strategy):\n"
+        '    """Drops too."""\n\n    name = "other"\n    Params = Dropping\n'
+    )
+    text = 'plugins = ["plugins"]\n' + DATASET + MODEL
+    text += '[[strategy]]\nuse = ["other", "dbpd"]\n'
+    assert "both say how dropped samples are treated" in problems(tmp_path, text)

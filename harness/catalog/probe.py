@@ -157,11 +157,17 @@ def resolve(locator: str, class_name: str, params: dict[str, Any]) -> dict[str, 
         # As JSON: what a file can hold is all that a parameter may be made of.
         resolved = cls.Params.model_validate_json(json.dumps(params, default=str))
     except ValidationError as error:
-        return {"errors": error.errors(include_url=False, include_context=False)}
+        return {"errors": _told(error)}
     return {
         "params": resolved.model_dump(mode="json"),
         "changed": resolved.model_dump(mode="json", exclude_defaults=True),
     }
+
+
+def _told(error: ValidationError) -> list[dict[str, Any]]:
+    """Pydantic's errors as plain JSON values."""
+    found: list[dict[str, Any]] = json.loads(error.json(include_url=False))
+    return found
 
 
 def _answer(request: dict[str, Any]) -> dict[str, Any]:

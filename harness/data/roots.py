@@ -75,7 +75,13 @@ def find_root(
             f"HARNESS_DATA to the folder that holds {folder}/, or `root` in the "
             f"suite's [[dataset]]{_where_to_get_it(source)}"
         )
-    return _existing(Path(data).expanduser() / folder, name, source, "in HARNESS_DATA")
+    place = Path(data).expanduser()
+    if place.name == folder and not (place / folder).exists():
+        raise DataError(
+            f"dataset {name!r}: HARNESS_DATA is {place}, the data set itself; set it "
+            "to the folder above"
+        )
+    return _existing(place / folder, name, source, "in HARNESS_DATA")
 
 
 def _existing(path: Path, name: str, source: str, named: str) -> Path:

@@ -94,7 +94,7 @@ class Saver:
         self.loops = Loops([Place(*place) for place in places], self._restore)
 
     def after_epoch(self, last: bool) -> None:
-        """A checkpoint, if the last one is old enough or no other epoch follows."""
+        """A checkpoint, if the last one is old enough or an outermost loop is over."""
         if last or self._age() >= self._execution.checkpoint_seconds:
             self.save()
 

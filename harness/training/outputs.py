@@ -16,15 +16,12 @@ class Outputs:
     ----------
     logits
         Shape (batch, classes), or (batch, classes, steps).
-    features
-        Outputs of the submodules that were asked for, by name.
     step_mask
         bool, shape (batch, steps): True on steps that hold signal; None where all do,
         or where logits have no steps.
     """
 
     logits: Tensor
-    features: dict[str, Tensor] = field(default_factory=dict)
     step_mask: Tensor | None = None
 
 

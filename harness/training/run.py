@@ -76,6 +76,8 @@ class Run(Passes):
         self.hook: Any = plugin_manager(strategies).hook
         self.fitted: Fit | None = None
         self.core = Tracked()
+        if self.accelerator.scaler is not None:
+            self.core.add("scaler", self.accelerator.scaler)
         self._tracked = Tracked()
         self._modules: dict[str, nn.Module] = {}
         self.saver = Saver(
@@ -245,6 +247,9 @@ class Run(Passes):
 
 
 def _precision(cell: Cell) -> str:
+    """The budget's precision, as accelerate calls it."""
+    if cell.budget.precision == "fp16" and not torch.cuda.is_available():
+        raise CellError('precision = "fp16" needs a GPU; on a CPU, take "bf16"')
     return "no" if cell.budget.precision == "fp32" else cell.budget.precision
 
 
