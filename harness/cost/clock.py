@@ -24,7 +24,7 @@ class Clock:
     """Seconds by name, e.g. training, evaluation, data_wait, checkpoint.
 
     Nested measurements don't overlap: time spent in the inner one is not in the
-    outer one. The device is synchronised at each border.
+    outer one. The device is synchronised at each border, where it takes part.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -34,18 +34,23 @@ class Clock:
         self._since = 0.0
 
     @contextmanager
-    def measure(self, name: str) -> Iterator[None]:
-        """Charge the time within to `name`."""
-        self._charge()
+    def measure(self, name: str, *, on_device: bool = True) -> Iterator[None]:
+        """Charge the time within to `name`.
+
+        `on_device=False` is for work of the CPU alone within a step: the device isn't
+        waited for, so that it can go on with what it was given.
+        """
+        self._charge(on_device=on_device)
         self._running.append(name)
         try:
             yield
         finally:
-            self._charge()
+            self._charge(on_device=on_device)
             self._running.pop()
 
-    def _charge(self) -> None:
-        synchronise(self._device)
+    def _charge(self, *, on_device: bool = True) -> None:
+        if on_device:
+            synchronise(self._device)
         now = perf_counter()
         if self._running:
             name = self._running[-1]

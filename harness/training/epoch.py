@@ -145,7 +145,7 @@ def train_epoch(run: Run, fit: Fit, epoch: Epoch) -> None:
     checkpoint = run.saver.inside_epoch
     for i in run.loops.iterate("batch", lambda: len(epoch.batches), checkpoint):
         run.seed_torch()
-        with run.clock.measure("data_wait"):
+        with run.clock.measure("data_wait", on_device=False):
             batch = _batch(run, epoch, i)
         fit.rate.apply(run.optimizer, fit.progress(epoch, run.epoch))
         with run.meter.step(epoch.phase, size=batch.signals.numel()):
