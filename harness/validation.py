@@ -13,7 +13,7 @@ _PLAIN = {
     "model_attributes_type": 'should be a table, as { use = "..." }',
     "model_type": "should be a table",
     "dict_type": "should be a table",
-    "list_type": "should be a list, as [1, 2]",
+    "list_type": "should be a list, in brackets",
 }
 """What TOML calls what pydantic calls otherwise, by the type of the error."""
 

@@ -68,7 +68,11 @@ def refused(harness, tmp_path):
             "records: should be greater than or equal to 1",
         ),
         ("records = 60", "leeds = ['I']", "leeds: unknown key; did you mean 'leads'?"),
-        ("records = 60", "leads = 'I'", "leads: should be a valid list, got 'I'"),
+        (
+            "records = 60",
+            "leads = 'I'",
+            "leads: should be a list, in brackets, got 'I'",
+        ),
         (
             "records = 60",
             "split = { sed = 1 }",
@@ -148,7 +152,9 @@ def test_a_suite_that_is_not_there_is_told(harness):
     ended = harness("run", "nowhere.toml")
 
     assert ended.code == 2
-    assert ended.err == "error: nowhere.toml: no such suite file\n"
+    known = "known: full, quick, real"
+    assert ended.err == f"error: nowhere.toml: no such suite file; {known}\n"
+    assert "did you mean 'quick'?" in harness("run", "quikc").err
 
 
 @pytest.mark.parametrize("dataset", ["ptbxl", "cinc2017"])

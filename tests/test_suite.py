@@ -381,7 +381,7 @@ confidence = 3
 """
     told = problems(tmp_path, text)
     for line in (
-        "seeds: should be a list, as [1, 2], got 3",
+        "seeds: should be a list, in brackets, got 3",
         "nme: unknown key; did you mean 'name'?",
         "[budget] epochs: should be a valid integer, got 'ten'",
         "[budget] optimizer.use: unknown 'adamww'; did you mean 'adamw'?",
