@@ -159,8 +159,3 @@ class Strategy(Plugin):
 
     uses_model: ClassVar[bool] = True
     """False for floors that ignore the suite's models: one cell for all of them."""
-
-    @property
-    def phase_names(self) -> Sequence[str]:
-        """Names of the phases that `phase` may return, in order; for plots."""
-        return ()
