@@ -8,15 +8,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import PurePosixPath
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
+from pydantic import ValidationError
+
+from harness.entry import merged_budget
+from harness.errors import ConfigError
 from harness.options import Budget, DataOptions
+from harness.plugin import Parameters
 from harness.results.files import canonical
+from harness.validation import explain
 
 IDENTITY_VERSION = 1
 """Raised when the core changes what a cell with the same words computes."""
 
 NO_MODEL = "no-model"
+
+_Options = TypeVar("_Options", bound=Parameters)
 
 
 @dataclass(frozen=True)
@@ -36,6 +44,16 @@ class PluginChoice:
     params: Mapping[str, Any] = field(default_factory=dict)
     changed: Mapping[str, Any] = field(default_factory=dict)
 
+    @classmethod
+    def named(cls, name: str, params: Mapping[str, Any]) -> Self:
+        """A plugin by name, to be looked up when the suite is planned."""
+        return cls(name, 0, "", "", "", params)
+
+    @property
+    def is_found(self) -> bool:
+        """False for a plugin that is only named yet."""
+        return bool(self.locator)
+
     def identity(self) -> dict[str, Any]:
         """What of the choice determines results."""
         return {
@@ -54,6 +72,11 @@ class Cell:
     fingerprint
         Of the record index (ids, labels, patients, file sizes); empty where the data
         was not found, and then the cell has no id.
+    processes
+        How many share each batch of the cell.
+    batch_independent
+        The model's word that a sample's result depends neither on its batch nor on
+        chance: then `processes` and micro-batches don't make another cell.
     split_hash
         Of the file of ids that the split is read from, if there is one.
     requires
@@ -73,10 +96,60 @@ class Cell:
     requires: Mapping[str, Cell] = field(default_factory=dict)
     labels: Mapping[str, str | None] = field(default_factory=dict)
     suite_folder: str = ""
+    processes: int = 1
+    batch_independent: bool = False
 
     def replace(self, **changes: Any) -> Self:
         """The cell with some fields changed."""
         return dataclasses.replace(self, **changes)
+
+    def with_strategy(self, /, *names: str, **params: Any) -> Self:
+        """The cell trained by another strategy, or by several composed ones.
+
+        Parameters
+        ----------
+        names
+            As a suite's `use` has them.
+        params
+            The strategy's parameters; of several, a dict each by the strategy's name.
+        """
+        tables = {names[0]: params} if len(names) == 1 else params
+        strays = sorted(set(tables) - set(names))
+        if not names or strays:
+            raise ConfigError(
+                f"with_strategy: composed strategies take a dict each, not {strays[0]}"
+                if names
+                else "with_strategy: name a strategy"
+            )
+        return self.replace(
+            strategies=tuple(PluginChoice.named(n, tables.get(n, {})) for n in names)
+        )
+
+    def with_model(self, name: str, /, **params: Any) -> Self:
+        """The cell with another model, or the same one with other parameters."""
+        return self.replace(model=PluginChoice.named(name, params))
+
+    def with_options(self, **changes: Any) -> Self:
+        """The cell with other options of its data set, as `leads=None` for all leads.
+
+        Raises
+        ------
+        ConfigError
+            If an option is unknown or its value impossible.
+        """
+        values = {**self.options.model_dump(), **changes}
+        return self.replace(options=_checked(DataOptions, values, "with_options"))
+
+    def with_budget(self, **changes: Any) -> Self:
+        """The cell on another budget; tables are merged as a suite's are.
+
+        Raises
+        ------
+        ConfigError
+            If a setting is unknown or its value impossible.
+        """
+        values = merged_budget(self.budget.model_dump(), changes)
+        return self.replace(budget=_checked(Budget, values, "with_budget"))
 
     @cached_property
     def identity(self) -> dict[str, Any]:
@@ -87,6 +160,11 @@ class Cell:
         )
         if self.split_hash:
             options["split"] = {"file": self.split_hash}
+        ignored = {"micro_batch"} if self.batch_independent else set()
+        budget = self.budget.model_dump(
+            mode="json", exclude_defaults=True, exclude=ignored
+        )
+        several = self.processes > 1 and not self.batch_independent
         return {
             "version": IDENTITY_VERSION,
             "dataset": {
@@ -96,7 +174,8 @@ class Cell:
             },
             "model": self.model.identity() if self.model else None,
             "strategies": [choice.identity() for choice in self.strategies],
-            "budget": self.budget.model_dump(mode="json", exclude_defaults=True),
+            "budget": budget,
+            **({"processes": self.processes} if several else {}),
             "requires": {role: cell.id for role, cell in self.requires.items()},
             "seed": self.seed,
         }
@@ -146,6 +225,8 @@ class Cell:
             "requires": {role: c.to_dict() for role, c in self.requires.items()},
             "labels": dict(self.labels),
             "suite_folder": self.suite_folder,
+            "processes": self.processes,
+            "batch_independent": self.batch_independent,
         }
 
     @classmethod
@@ -170,4 +251,14 @@ class Cell:
             requires={r: cls.from_dict(c) for r, c in data["requires"].items()},
             labels=data["labels"],
             suite_folder=data["suite_folder"],
+            processes=data["processes"],
+            batch_independent=data["batch_independent"],
         )
+
+
+def _checked(model: type[_Options], values: Mapping[str, Any], where: str) -> _Options:
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        problems = explain(error.errors(), model.model_json_schema(), where)
+        raise ConfigError(problems) from None

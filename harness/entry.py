@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from harness.catalog import Declaration
 from harness.errors import ConfigError
+
+if TYPE_CHECKING:
+    from harness.catalog import Declaration
 
 KEYS = ("label", "grid")
 """What every entry may hold beside `use` and its plugin's parameters."""

@@ -33,7 +33,9 @@ class PlanHooks:
 
     @hookspec
     def requires(self, cell: Cell) -> Mapping[str, Cell] | None:
-        """Cells that must be done first, by role: `{"teacher": cell.replace(...)}`."""
+        """Cells that must be done first, by role, as
+        `{"teacher": cell.with_strategy("baseline")}`; `run.required` hands them over.
+        """
 
 
 class TrainingHooks:

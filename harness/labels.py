@@ -11,33 +11,42 @@ _Entry = TypeVar("_Entry")
 
 def distinct_labels(entries: Sequence[_Entry]) -> tuple[_Entry, ...]:
     """The entries, with what sets them apart added to labels that several share."""
-    labels = [_label(e) for e in entries]
+    by_label: dict[str, list[_Entry]] = {}
+    for entry in entries:
+        by_label.setdefault(_label(entry), []).append(entry)
+    told = {label: _differing(twins) for label, twins in by_label.items()}
     found = []
-    for entry, label in zip(entries, labels, strict=True):
-        twins = [e for e, other in zip(entries, labels, strict=True) if other == label]
-        if len(twins) > 1:
-            differences = _differences(entry, twins)
-            if differences:
-                entry = _renamed(entry, f"{label} ({differences})")
+    for entry in entries:
+        differences = _differences(entry, told[_label(entry)])
+        if differences:
+            entry = _renamed(entry, f"{_label(entry)} ({differences})")
         found.append(entry)
     return tuple(found)
 
 
-def budget_suffix(own: Mapping[str, Any]) -> str:
-    """What a strategy's own budget adds to its label: nobody shall overlook it."""
+def settings_suffix(own: Mapping[str, Any]) -> str:
+    """What settings of its own, as a budget, add to a label: nobody shall overlook
+    them.
+    """
     settings = _flat(own)
     if not settings:
         return ""
     return f" ({', '.join(f'{k}={_short(v)}' for k, v in sorted(settings.items()))})"
 
 
-def _differences(entry: Any, twins: Sequence[Any]) -> str:
-    """The settings of an entry that aren't the same in all of its twins."""
+def _differing(twins: Sequence[Any]) -> list[str]:
+    """The settings that aren't the same in all entries of one label."""
+    if len(twins) == 1:
+        return []
     settings = [_settings(twin) for twin in twins]
     keys = sorted({key for table in settings for key in table})
-    own = _settings(entry)
-    differing = [k for k in keys if len({repr(s.get(k)) for s in settings}) > 1]
-    return ", ".join(f"{k}={_short(own[k])}" for k in differing if k in own)
+    return [k for k in keys if len({repr(s.get(k)) for s in settings}) > 1]
+
+
+def _differences(entry: Any, keys: Sequence[str]) -> str:
+    """What an entry has for the settings by which it differs from its twins."""
+    own = _settings(entry) if keys else {}
+    return ", ".join(f"{k}={_short(own[k])}" for k in keys if k in own)
 
 
 def _settings(entry: Any) -> dict[str, Any]:
@@ -67,6 +76,8 @@ def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def _short(value: Any) -> str:
     if isinstance(value, list):
         return "+".join(map(_short, value))
+    if value is None:
+        return "default"
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from harness.cell import Cell
 from harness.errors import ConfigError, did_you_mean
+from harness.paths import expanded
+from harness.results.files import LARGEST_JSON, read_limited
 from harness.suite import DatasetEntry, ModelEntry, StrategyEntry, Suite
 
 
@@ -63,18 +64,21 @@ def _cell(
             "strategy": strategy.label,
         },
         suite_folder=str(suite.folder.resolve()),
+        processes=suite.execution.processes if model else 1,
+        batch_independent=bool(model and model.batch_independent),
     )
 
 
 def _split_hash(suite: Suite, dataset: DatasetEntry) -> str:
     if dataset.options.split.file is None:
         return ""
-    path = suite.folder / Path(dataset.options.split.file).expanduser()
+    path = suite.folder / expanded(dataset.options.split.file)
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-    except OSError as error:
+        return hashlib.sha256(read_limited(path, LARGEST_JSON)).hexdigest()[:16]
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
         raise ConfigError(
-            f"[[dataset]] ({dataset.label}) split.file: {path}: {error.strerror}",
+            f"[[dataset]] ({dataset.label}) split.file: {path}: {reason}",
             str(suite.path),
         ) from None
 

@@ -2,34 +2,37 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import pluggy
-
-from harness.catalog import Catalog, load_plugin_class
-from harness.cell import Cell
+from harness.catalog import Catalog, Declaration
+from harness.cell import Cell, PluginChoice
 from harness.data.fingerprint import dataset_fingerprint
-from harness.errors import ConfigError, DataError
-from harness.hooks import PROJECT, PlanHooks
+from harness.errors import DataError
 from harness.matrix import cells_of
+from harness.options import DataOptions
+from harness.requirements import with_required
 from harness.results.files import to_json, write_atomically
-from harness.results.state import State, state_of
-from harness.suite import DatasetEntry, Suite
+from harness.results.state import State, failure_of, obstacles_of, state_of
+from harness.suite import Suite
 
 MANIFEST_VERSION = 1
+_SAID = {"failed": "failed", "blocked": "is blocked"}
 
 
 @dataclass(frozen=True)
 class PlannedCell:
-    """A cell, whether the suite declares it or another cell needs it, and its state."""
+    """A cell, whether the suite declares it or another cell needs it, and its state.
+
+    `reason` says why a cell has failed or is blocked.
+    """
 
     cell: Cell
     role: Literal["suite", "required"]
     state: State
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,22 +58,45 @@ def make_plan(suite: Suite, catalog: Catalog, runs: Path) -> Plan:
     Raises
     ------
     ConfigError
-        If the suite's cells contradict one another.
+        If the suite's cells contradict one another, or what a strategy requires can't
+        be had.
     """
     fingerprints: dict[str, str] = {}
     missing: dict[str, str] = {}
     for entry in suite.datasets:
         try:
-            fingerprints[entry.label] = _fingerprint(entry, suite)
+            fingerprints[entry.label] = _fingerprint(
+                entry.choice, entry.options, entry.declaration, suite
+            )
         except DataError as error:
             missing[entry.label] = str(error)
     declared = cells_of(suite, fingerprints)
-    ordered, of_suite = _with_required(declared, catalog)
+
+    def fingerprint_of(cell: Cell) -> str:
+        declaration = catalog.get("dataset", cell.dataset.name)
+        try:
+            return _fingerprint(cell.dataset, cell.options, declaration, suite)
+        except DataError as error:
+            missing[str(cell.labels["dataset"])] = str(error)
+            return ""
+
     planned = tuple(
-        PlannedCell(c, "suite" if c.id in of_suite else "required", state_of(c, runs))
-        for c in ordered
+        _planned(cell, "suite" if own else "required", runs)
+        for cell, own in with_required(declared, catalog, fingerprint_of)
     )
     return Plan(suite, planned, missing)
+
+
+def _planned(cell: Cell, role: Literal["suite", "required"], runs: Path) -> PlannedCell:
+    state, reason = state_of(cell, runs), ""
+    if state == "failed":
+        reason = failure_of(cell, runs)
+    elif state == "blocked":
+        reason = "; ".join(
+            f"requires {role}: {cell.requires[role].title}, which {_SAID[obstacle]}"
+            for role, obstacle in obstacles_of(cell, runs).items()
+        )
+    return PlannedCell(cell, role, state, reason)
 
 
 def write_manifest(plan: Plan, runs: Path) -> None:
@@ -84,6 +110,7 @@ def write_manifest(plan: Plan, runs: Path) -> None:
             "strategy": p.cell.labels["strategy"],
             "seed": p.cell.seed,
             "role": p.role,
+            "requires": {role: c.id for role, c in p.cell.requires.items()},
         }
         for p in plan.cells
     ]
@@ -96,8 +123,9 @@ def write_manifest(plan: Plan, runs: Path) -> None:
     write_atomically(runs / "suites" / f"{plan.suite.name}.json", to_json(manifest))
 
 
-def _fingerprint(entry: DatasetEntry, suite: Suite) -> str:
-    choice = entry.choice
+def _fingerprint(
+    choice: PluginChoice, options: DataOptions, declaration: Declaration, suite: Suite
+) -> str:
     request = {
         "name": choice.name,
         "plugin_file": choice.locator,
@@ -105,65 +133,10 @@ def _fingerprint(entry: DatasetEntry, suite: Suite) -> str:
         "version": choice.version,
         "source_hash": choice.source_hash,
         "params": dict(choice.params),
-        "options": entry.options.model_dump(mode="json"),
+        "options": options.model_dump(mode="json"),
         "suite_folder": str(suite.folder.resolve()),
-        "index_files": entry.declaration.attributes["index_files"],
-        "folder": entry.declaration.attributes["folder"],
-        "source": entry.declaration.attributes["source"],
+        "index_files": declaration.attributes["index_files"],
+        "folder": declaration.attributes["folder"],
+        "source": declaration.attributes["source"],
     }
     return str(dataset_fingerprint(request)["fingerprint"])
-
-
-def _with_required(
-    cells: Sequence[Cell], catalog: Catalog
-) -> tuple[list[Cell], set[str]]:
-    """The cells with what they require resolved, required ones first; and the ids of
-    those that are the suite's own.
-    """
-    ordered: dict[str, Cell] = {}
-    unnamed: list[Cell] = []
-
-    def add(cell: Cell, waiting: tuple[str, ...]) -> Cell:
-        needs = _requirements(cell, catalog)
-        if len(waiting) > MAX_DEPTH:
-            raise ConfigError(f"{waiting[0]} requires cells without end: {waiting[1]}")
-        done = {role: add(c, (*waiting, cell.title)) for role, c in needs.items()}
-        resolved = cell.replace(requires=done) if done else cell
-        if resolved.id:
-            return ordered.setdefault(resolved.id, resolved)
-        unnamed.append(resolved)
-        return resolved
-
-    declared = {add(cell, ()).id for cell in cells}
-    return [*ordered.values(), *unnamed], declared
-
-
-MAX_DEPTH = 20
-"""Of cells that require cells: a strategy that requires itself must not hang."""
-
-
-def _requirements(cell: Cell, catalog: Catalog) -> dict[str, Cell]:
-    """What the strategies of a cell require, by role."""
-    # Strategies that require nothing need not be imported to be planned.
-    asked = [
-        choice
-        for choice in cell.strategies
-        if "requires" in catalog.get("strategy", choice.name).hooks
-    ]
-    if not asked:
-        return {}
-    manager = pluggy.PluginManager(PROJECT)
-    manager.add_hookspecs(PlanHooks)
-    for choice in asked:
-        cls: Any = load_plugin_class(choice.locator, choice.class_name)
-        params = json.dumps(dict(choice.params))
-        manager.register(cls(cls.Params.model_validate_json(params)))
-    needs: dict[str, Cell] = {}
-    for answer in manager.hook.requires(cell=cell):
-        for role, required in answer.items():
-            if role in needs:
-                raise ConfigError(
-                    f"{cell.title}: two strategies claim the role {role!r}"
-                )
-            needs[role] = required
-    return needs

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,11 @@ from harness.entry import merged_budget
 from harness.errors import ConfigError, did_you_mean
 from harness.options import Budget, DataOptions, Execution
 from harness.plugin import Parameters
+from harness.toml_reading import parse_toml
 from harness.validation import explain
+
+SUITE_NAME = "[A-Za-z0-9][A-Za-z0-9._-]*"
+"""Files are called by it."""
 
 
 class Exclude(Parameters):
@@ -33,7 +36,7 @@ class SuiteFile(Parameters):
     """The top level of a suite; entries are checked against their plugins."""
 
     name: str = Field(
-        "", pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]*)?$", description="default: file name"
+        "", pattern=f"^({SUITE_NAME})?$", description="default: file name"
     )
     title: str = Field("", description="one line, shown on the leaderboard")
     seeds: list[int] = Field([0], min_length=1)
@@ -66,6 +69,7 @@ class ModelEntry:
 
     label: str
     choice: PluginChoice
+    batch_independent: bool
 
 
 @dataclass(frozen=True)
@@ -141,14 +145,12 @@ def read_toml(path: Path) -> dict[str, Any]:
         If it is missing or no TOML.
     """
     try:
-        return tomllib.loads(path.read_bytes().decode("utf-8"))
+        return parse_toml(path)
     except FileNotFoundError:
         here = [p.name for p in path.parent.glob("*.toml")]
         names = [p.stem for p in shipped("suites").glob("*.toml")]
         hint = did_you_mean(path.name, [*here, *names])
         raise ConfigError(f"no such suite file; {hint}", str(path)) from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"can't be read as TOML: {error}", str(path)) from None
 
 
 _Model = TypeVar("_Model", bound=Parameters)

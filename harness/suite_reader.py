@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,9 +15,10 @@ from harness.compose import conflicts
 from harness.entry import KEYS, merged_budget, parameters_of, take_label
 from harness.errors import ConfigError
 from harness.grid import expand_grid
-from harness.labels import budget_suffix, distinct_labels
+from harness.labels import distinct_labels, settings_suffix
 from harness.options import Budget, DataOptions
 from harness.suite import (
+    SUITE_NAME,
     DatasetEntry,
     ModelEntry,
     StrategyEntry,
@@ -27,6 +29,10 @@ from harness.suite import (
     suite_file,
     validated,
 )
+from harness.validation import shortened
+
+MOST_CELLS = 10_000
+"""Of a suite: a year of training, if each takes an hour."""
 
 
 def read_suite(
@@ -116,6 +122,11 @@ class _Reader:
             for point in self._caught(partial(_points, table, where)) or ():
                 entry = self._caught(partial(resolve, dict(point), where))
                 found += [entry] if entry else []
+        if len(found) > MOST_CELLS:
+            raise ConfigError(
+                f"{len(found):,} [[{kind}]]; at most {MOST_CELLS:,} are taken",
+                str(self.path),
+            )
         return distinct_labels(found)
 
     def _dataset(self, table: dict[str, Any], where: str) -> DatasetEntry:
@@ -133,7 +144,8 @@ class _Reader:
     def _model(self, table: dict[str, Any], where: str) -> ModelEntry:
         declaration = self._declared("model", table, where)
         label = take_label(table, declaration.name, where)
-        return ModelEntry(label, resolve_parameters(declaration, table, where, KEYS))
+        choice = resolve_parameters(declaration, table, where, KEYS)
+        return ModelEntry(label, choice, declaration.attributes["batch_independent"])
 
     def _strategy(self, table: dict[str, Any], where: str) -> StrategyEntry:
         names = table.pop("use", None)
@@ -145,7 +157,7 @@ class _Reader:
         if clashes:
             raise ConfigError(clashes)
         own = self._own_budget(table, where)
-        label = take_label(table, "+".join(names) + budget_suffix(own), where)
+        label = take_label(table, "+".join(names) + settings_suffix(own), where)
         tables = parameters_of(declared, table, where)
         keys = (*KEYS, "budget")
         choices = [resolve_parameters(d, tables[d.name], where, keys) for d in declared]
@@ -179,10 +191,23 @@ class _Reader:
 
     def _check_whole(self, suite: Suite) -> None:
         """What no entry can know by itself."""
+        if not re.fullmatch(SUITE_NAME, suite.name):
+            self.problems.append(
+                f"name: is missing, and the file's, {suite.name!r}, can't stand for "
+                "it: letters, digits, '.', '-' and '_' only"
+            )
         if any(s.uses_model for s in suite.strategies) and not self.file.model:
             self.problems.append('no [[model]]: name one, as use = "resnet1d"')
-        if len(set(suite.seeds)) < len(suite.seeds):
-            self.problems.append(f"seeds: one stands twice in {list(suite.seeds)}")
+        seeds = len(suite.seeds)
+        cells = len(suite.datasets) * len(suite.strategies) * seeds
+        cells *= max(1, len(suite.models))
+        if cells > MOST_CELLS:
+            self.problems.append(
+                f"it has {cells:,} cells; at most {MOST_CELLS:,} are taken"
+            )
+        if len(set(suite.seeds)) < seeds:
+            shown = shortened(str(list(suite.seeds)))
+            self.problems.append(f"seeds: one stands twice in {shown}")
 
 
 def _is_name(value: Any) -> bool:

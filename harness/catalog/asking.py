@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.catalog.loading import source_hash
-from harness.data.cache import cache_root
+from harness.data.cache import cache_root, recall, remember
 from harness.errors import PluginError
-from harness.results.files import canonical, write_atomically
+from harness.results.files import canonical
 
 INDEX_VERSION = 1
 
@@ -22,12 +22,12 @@ INDEX_VERSION = 1
 def ask(requests: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The probe's answer to each request; those known by source hash ask no process.
 
-    A request holds `locator`, and for resolving parameters `class_name` and `params`.
-    An answer holds `plugins`, `params` and `changed`, `errors`, or `cause` and
-    `traceback`.
+    A request holds `locator`, for resolving parameters `class_name` and `params`, and
+    for what cells require `cells` as well. An answer holds `plugins`, `params` and
+    `changed`, `errors`, `requires`, or `cause` and `traceback`.
     """
     files = [_answer_file(request) for request in requests]
-    answers = [_known(file) for file in files]
+    answers = [recall(file) for file in files]
     missing = [i for i, answer in enumerate(answers) if answer is None]
     fresh = _probe([requests[i] for i in missing])
     for i, answer in zip(missing, fresh, strict=True):
@@ -55,23 +55,18 @@ def _answer_file(request: dict[str, Any]) -> Path:
 def _harness_hash() -> str:
     """Changes with the contracts that a plugin is checked against."""
     package = Path(__file__).parent.parent
-    sources = ("hooks.py", "plugin.py", "options/dropping.py", "catalog/probe.py")
+    sources = (
+        *("hooks.py", "plugin.py", "cell.py", "options/dropping.py"),
+        *("catalog/probe.py", "catalog/requiring.py"),
+    )
     content = b"".join((package / name).read_bytes() for name in sources)
     return hashlib.sha256(content).hexdigest()[:16]
 
 
-def _known(file: Path) -> dict[str, Any] | None:
-    try:
-        answer = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return answer if isinstance(answer, dict) else None
-
-
 def _remember(file: Path, answer: dict[str, Any]) -> None:
     try:
-        write_atomically(file, json.dumps(answer))
-    except OSError:
+        remember(file, answer)
+    except (OSError, ValueError):
         return  # a read-only cache costs time, not results
 
 

@@ -23,6 +23,7 @@ from pydantic import ValidationError
 
 from harness.catalog.declaration import Kind
 from harness.catalog.loading import load_module, load_plugin_class
+from harness.catalog.requiring import required_by
 from harness.errors import PluginError
 from harness.hooks import PROJECT, DiscoveryHooks, PlanHooks, TrainingHooks
 from harness.options import DataOptions
@@ -37,7 +38,7 @@ TIMEOUT_SECONDS = 60
 HEAVY = ("torch", "pandas", "sklearn")
 ATTRIBUTES = {
     "dataset": ("folder", "index_files", "synthetic", "source", "license", "citation"),
-    "model": (),
+    "model": ("batch_independent",),
     "strategy": ("uses_model",),
 }
 ENTRY_KEYS = {"use", "label", "grid", "budget"}
@@ -173,6 +174,8 @@ def _told(error: ValidationError) -> list[dict[str, Any]]:
 def _answer(request: dict[str, Any]) -> dict[str, Any]:
     locator = request["locator"]
     try:
+        if "cells" in request:
+            return {"requires": required_by(**request)}
         if "params" in request:
             return resolve(locator, request["class_name"], request["params"])
         return {"plugins": describe(locator)}
@@ -183,14 +186,14 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
         }
 
 
-def _ending(status: int) -> str:
-    """How a child that gave no answer came to its end."""
+def _ending(status: int, work: str) -> str:
+    """How a child that gave no answer to `work` came to its end."""
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
         if number == signal.SIGALRM:
-            return f"importing it took more than {TIMEOUT_SECONDS} s"
-        return f"importing it crashed the interpreter ({signal.Signals(number).name})"
-    return f"importing it ended the interpreter (exit code {os.WEXITSTATUS(status)})"
+            return f"{work} took more than {TIMEOUT_SECONDS} s"
+        return f"{work} crashed the interpreter ({signal.Signals(number).name})"
+    return f"{work} ended the interpreter (exit code {os.WEXITSTATUS(status)})"
 
 
 def main() -> None:
@@ -198,16 +201,18 @@ def main() -> None:
     reply = Path(sys.argv[1])
     for line in sys.stdin:
         size = reply.stat().st_size
+        request = json.loads(line)
         child = os.fork()
         if child == 0:
             signal.alarm(TIMEOUT_SECONDS)
-            answer = json.dumps(_answer(json.loads(line)), default=str)
+            answer = json.dumps(_answer(request), default=str)
             with reply.open("a", encoding="utf-8") as stream:
                 stream.write(answer + "\n")
             os._exit(0)
         _, status = os.waitpid(child, 0)
         if reply.stat().st_size == size:
-            cause = _ending(status)
+            asked = "cells" in request
+            cause = _ending(status, "its requires" if asked else "importing it")
             with reply.open("a", encoding="utf-8") as stream:
                 stream.write(json.dumps({"cause": cause, "traceback": cause}) + "\n")
 

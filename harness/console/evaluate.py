@@ -53,16 +53,22 @@ def evaluate_weights(
     DataError
         If the cell's own records aren't those that it was trained on.
     """
-    from harness.execution.saved_cell import read_weights, rebuild
     from harness.training.evaluation import evaluate
     from harness.training.restoring import restored_run
+    from harness.training.saved_cell import (
+        read_weights,
+        rebuild,
+        requirements_beside,
+    )
 
     if dataset is not None and suite is None:
         raise ConfigError("--dataset names a data set of a suite: give --on SUITE")
     saved = read_weights(weights)
     elsewhere = None if suite is None else choose_from(suite, dataset, plugins)
     folders = [*plugins, *_folders_of(suite)]
-    cell, warnings = rebuild(saved.cell, Catalog.discover(folders))
+    catalog = Catalog.discover(folders)
+    cell, warnings = rebuild(saved.cell, catalog)
+    required = requirements_beside(saved, catalog)
     for warning in warnings:
         click.echo(f"{click.style('warning:', fg='yellow')} {warning}", err=True)
     own = ChosenDataset(cell.dataset.name, cell.dataset, cell.options, "")
@@ -75,7 +81,7 @@ def evaluate_weights(
     with RecordsBar(chosen.label, quiet=as_json) as bar:
         prepared = data.prepare(progress=bar)
     splits = data.load(prepared, MEMORY_BUDGET_BYTES)
-    run = restored_run(cell, splits, saved.tensors)
+    run = restored_run(cell, splits, saved.tensors, required)
     judged = evaluate(run, getattr(splits, split), data.dataset.class_subsets)
     if as_json:
         about = {"cell": saved.cell.id, "dataset": chosen.label, "split": split}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.console.table import coloured, quantity, table
+from harness.errors import printable
 from harness.plan import Plan, PlannedCell
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 Costs = Mapping[int, "Cost"]
 """By the cell's position in the plan."""
+Jobs = Mapping[str, str]
+"""How a cell's SLURM job fares, by the cell's id."""
 
 
 def show_plan(plan: Plan, runs: Path, *, estimate: bool, as_json: bool) -> int:
@@ -37,27 +40,48 @@ def show_plan(plan: Plan, runs: Path, *, estimate: bool, as_json: bool) -> int:
 
         workers = workers_for(plan)
         costs = estimate_costs(plan, runs, lambda text: click.echo(text, err=True))
+    jobs = _jobs(plan, runs)
     if as_json:
-        click.echo(json.dumps(_plain(plan, costs, workers, estimate=estimate)))
+        click.echo(json.dumps(_plain(plan, costs, jobs, workers, estimate=estimate)))
         return 0
     for label, reason in plan.missing_data.items():
         warning = click.style("warning:", fg="yellow")
-        click.echo(f"{warning} data set {label} is not there: {reason}", err=True)
-    click.echo(_table(plan, costs, estimate=estimate))
+        click.echo(
+            f"{warning} data set {label} is not there: {printable(reason)}", err=True
+        )
+    click.echo(_table(plan, costs, jobs, estimate=estimate))
     click.echo()
+    for planned in plan.cells:
+        if planned.reason:
+            state = coloured(planned.state)
+            click.echo(f"{state}: {planned.cell.title}: {printable(planned.reason)}")
     click.echo(_summary(plan))
     if estimate:
         click.echo(_totals(costs, len(plan.cells), workers))
     return 0
 
 
-def _table(plan: Plan, costs: Costs, *, estimate: bool) -> str:
+def _jobs(plan: Plan, runs: Path) -> Jobs:
+    """Of the cells that aren't done and were submitted to a cluster."""
+    waiting = {p.cell.id for p in plan.cells if p.state != "done"}
+    if not waiting or not (runs / "slurm").is_dir():
+        return {}
+    from harness.console.jobs import job_notes
+
+    return {i: note for i, note in job_notes(runs).items() if i in waiting}
+
+
+def _table(plan: Plan, costs: Costs, jobs: Jobs, *, estimate: bool) -> str:
     headings = ["dataset", "model", "strategy", "seed", "id", "state", "requires"]
+    if jobs:
+        headings.append("job")
     if estimate:
         headings += ["training FLOPs", "peak memory", "hours", ""]
     rows = []
     for i, planned in enumerate(plan.cells):
         row = _row(planned)
+        if jobs:
+            row.append(jobs.get(planned.cell.id, ""))
         rows.append([*row, *_figures(costs.get(i))] if estimate else row)
     return table(headings, rows)
 
@@ -116,7 +140,9 @@ def _remaining(costs: Costs) -> dict[str, float]:
     }
 
 
-def _plain(plan: Plan, costs: Costs, workers: int, *, estimate: bool) -> dict[str, Any]:
+def _plain(
+    plan: Plan, costs: Costs, jobs: Jobs, workers: int, *, estimate: bool
+) -> dict[str, Any]:
     """The plan as plain data."""
     cells = []
     for i, planned in enumerate(plan.cells):
@@ -128,6 +154,8 @@ def _plain(plan: Plan, costs: Costs, workers: int, *, estimate: bool) -> dict[st
             "seed": cell.seed,
             "role": planned.role,
             "state": planned.state,
+            "job": jobs.get(cell.id),
+            "reason": planned.reason or None,
             "requires": {role: c.id for role, c in cell.requires.items()},
         }
         if estimate:

@@ -20,10 +20,12 @@ from harness.data.loading import DataSplits
 from harness.data.opening import OpenData, open_data
 from harness.errors import HarnessError
 from harness.execution.noise import noise_splits
-from harness.execution.suite_run import RunOptions, devices
+from harness.execution.places import Request
+from harness.execution.suite_run import places_for
 from harness.options import Execution
 from harness.plan import Plan
 from harness.results.files import canonical, read_json
+from harness.results.requirement import Requirement
 from harness.results.state import RESULT
 from harness.training.cell import make_run, set_determinism
 from harness.training.run import Run
@@ -65,9 +67,7 @@ class Cost:
 def workers_for(plan: Plan) -> int:
     """How many cells `harness run` would have at work at a time."""
     pending = [p.cell for p in plan.cells if p.state != "done"]
-    threads = max([c.budget.threads for c in pending], default=1)
-    places = devices(RunOptions(Path(), Path()), threads)
-    return max(1, min(len(places), len(pending)))
+    return max(1, min(places_for(pending, Request()).most, len(pending)))
 
 
 def estimate_costs(
@@ -95,12 +95,17 @@ def estimate_costs(
         if measured:
             costs[i] = measured
             continue
-        key = canonical({**cell.identity, "seed": 0})
+        key = canonical(_but_for_seeds(cell))
         if key not in known:
             say(f"estimating {cell.title}")
             known[key] = _estimated(cell, data)
         costs[i] = known[key]
     return costs
+
+
+def _but_for_seeds(cell: Cell) -> dict[str, Any]:
+    requires = {role: _but_for_seeds(c) for role, c in cell.requires.items()}
+    return {**cell.identity, "seed": 0, "requires": requires}
 
 
 def _measured(folder: Path) -> Cost | None:
@@ -110,14 +115,18 @@ def _measured(folder: Path) -> Cost | None:
         seconds = read_json(folder / "measured.json")["seconds"]
         memory = cost["peak_memory_bytes"] or {}
         return Cost(
-            flops=cost["flops"]["training"],
-            memory_bytes=memory.get("total"),
-            seconds=seconds["training"] + seconds.get("evaluation", 0.0),
+            flops=_whole(cost["flops"]["training"]),
+            memory_bytes=_whole(memory.get("total")),
+            seconds=float(seconds["training"]) + float(seconds.get("evaluation", 0)),
             measured=True,
             note="measured",
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def _whole(value: Any) -> int | None:
+    return None if value is None else int(value)
 
 
 def _estimated(cell: Cell, known: dict[str, OpenData]) -> Cost:
@@ -138,7 +147,11 @@ def _tried(cell: Cell, splits: DataSplits) -> Cost:
     # Cells of other precision came before; a worker has but one.
     AcceleratorState._reset_state(reset_partial_state=True)
     with tempfile.TemporaryDirectory() as folder:
-        run = make_run(cell, splits, Path(folder), Execution())
+        run = make_run(cell.replace(processes=1), splits, Path(folder), Execution())
+        # What is required may not be trained yet; its network costs the same.
+        run.requirements = {
+            role: Requirement(c, c.id, None) for role, c in cell.requires.items()
+        }
         run.set_model(run.hook.build_model(run=run))
         run.hook.setup(run=run)
         if not any(p.requires_grad for p in run.parameters()):

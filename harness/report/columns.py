@@ -133,8 +133,8 @@ _COSTS = [
     Column(
         "training FLOPs",
         _mean("training_flops", lambda value: engineering(value, "FLOP")),
-        "forward and backward, all that was computed to get the weights; "
-        "1 multiply-add = 2 FLOPs",
+        "forward and backward, all that was computed to get the weights, in required "
+        "cells too; 1 multiply-add = 2 FLOPs",
     ),
     Column(
         "sparsity",

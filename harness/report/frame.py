@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from harness.errors import ConfigError, did_you_mean
 from harness.report.schema import Failure, Measured, Result, SuiteCell, SuiteFile
+from harness.results.files import read_json
 
 Status = Literal["planned", "running", "done", "failed", "blocked"]
 
@@ -50,13 +51,29 @@ def read_suite(runs: Path, suite: str) -> SuiteResults:
     """
     path = _suite_path(runs, suite)
     try:
-        file = SuiteFile.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
+        file = SuiteFile.model_validate(read_json(path))
+    except (OSError, ValueError) as error:
         raise ConfigError(f"can't be read: {_cause(error)}", str(path)) from error
     # A cell that another one requires may be listed beside itself; its row wins.
     cells = {_place(c): c for c in sorted(file.cells, key=lambda c: c.role == "suite")}
-    rows = tuple(_read_cell(runs, cells[place]) for place in sorted(cells))
-    return SuiteResults(suite, file.title or suite, rows)
+    rows = [_read_cell(runs, cells[place]) for place in sorted(cells)]
+    return SuiteResults(suite, file.title or suite, _unblocked(rows))
+
+
+def _unblocked(rows: list[CellResult]) -> tuple[CellResult, ...]:
+    """The rows, blocked ones planned again where no required cell fails any more."""
+    needs = {row.cell.id: set(row.cell.requires.values()) for row in rows}
+    hopeless = {row.cell.id for row in rows if row.status == "failed"}
+    while more := {c for c in needs if needs[c] & hopeless} - hopeless:
+        hopeless |= more
+    return tuple(
+        CellResult(row.cell, "planned")
+        if row.status == "blocked"
+        and needs[row.cell.id]
+        and row.cell.id not in hopeless
+        else row
+        for row in rows
+    )
 
 
 def _place(cell: SuiteCell) -> tuple[str, str, str, int, str]:
@@ -94,7 +111,7 @@ def _read_cell(runs: Path, cell: SuiteCell) -> CellResult:
     folder = runs / cell.folder
     try:
         result = _read(folder / "result.json", Result)
-    except (OSError, ValidationError) as error:
+    except (OSError, ValueError) as error:
         return _unreadable(cell, _cause(error))
     if result is None:
         return _without_result(folder, cell)
@@ -106,7 +123,7 @@ def _read_cell(runs: Path, cell: SuiteCell) -> CellResult:
 def _without_result(folder: Path, cell: SuiteCell) -> CellResult:
     try:
         failure = _read(folder / "failure.json", Failure)
-    except (OSError, ValidationError) as error:
+    except (OSError, ValueError) as error:
         failure = Failure(kind="crash", message=f"no reason known: {_cause(error)}")
     if failure is not None:
         blocked = failure.kind == "blocked"
@@ -119,13 +136,13 @@ def _read_measured(folder: Path) -> Measured | None:
     """Times and hardware, or None: a result stands without them."""
     try:
         return _read(folder / "measured.json", Measured)
-    except (OSError, ValidationError):
+    except (OSError, ValueError):
         return None
 
 
 def _read(path: Path, kind: type[_File]) -> _File | None:
     try:
-        return kind.model_validate_json(path.read_bytes())
+        return kind.model_validate(read_json(path))
     except (FileNotFoundError, NotADirectoryError):
         return None
 
@@ -142,9 +159,11 @@ def _unreadable(cell: SuiteCell, cause: str) -> CellResult:
     )
 
 
-def _cause(error: OSError | ValidationError) -> str:
+def _cause(error: OSError | ValueError) -> str:
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__
+    if not isinstance(error, ValidationError):
+        return f"no JSON that can be relied on: {error}"
     first = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(str(part) for part in first["loc"])
     return f"{where}: {first['msg']}" if where else first["msg"]

@@ -10,7 +10,12 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
 from harness.report.about import describe_dataset, describe_provenance
-from harness.report.row import describe_cell, describe_row, own_budget
+from harness.report.row import (
+    describe_cell,
+    describe_row,
+    own_budget,
+    training_flops,
+)
 from harness.report.summary import is_near, summarise
 
 if TYPE_CHECKING:
@@ -105,8 +110,8 @@ def _training_flops(
     """Of the rows called `strategy`, by seed."""
     found = {}
     for cell in cells:
-        if cell.cell.strategy == strategy and cell.result and cell.result.cost.flops:
-            found[cell.cell.seed] = cell.result.cost.flops.training or 0
+        if cell.cell.strategy == strategy and cell.result:
+            found[cell.cell.seed] = training_flops(cell.result) or 0
     return {seed: flops for seed, flops in found.items() if flops >= 1}
 
 

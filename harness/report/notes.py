@@ -39,7 +39,13 @@ def _row_notes(row: Row) -> list[str]:
         if cell.get("audit") and cell["audit"]["status"] == "flagged"
     ]
     if row["own_budget"]:
-        notes.append(f"own budget: {escape(settings(row['own_budget']))}")
+        # What a row does without is what sets it apart here.
+        own = {k: v or "none" for k, v in row["own_budget"].items()}
+        notes.append(f"own budget: {escape(settings(own))}")
+    if row["processes"]:
+        notes.append(_processes_line(row["processes"]))
+    if row["required"]:
+        notes.append(_required_line(row["required"]))
     partly = sorted(
         key.replace("_", " ")
         for key in FIGURES
@@ -48,6 +54,29 @@ def _row_notes(row: Row) -> list[str]:
     if partly:
         notes.append(f"not measured on every seed: {', '.join(partly)}")
     return [f"**{escape(row['strategy'])}**: {note}" for note in notes]
+
+
+def _required_line(required: Row) -> str:
+    names = escape(", ".join(required["strategies"]))
+    flops = required["training_flops"]
+    amount = f": {engineering(flops['mean'], 'FLOP')}" if flops else ""
+    warning = "⚠ their own cost failed its audit; " if required["flagged"] else ""
+    return (
+        f"{warning}compute and training FLOPs hold those of the cells that it requires "
+        f"({names}{amount}) in full, though other rows may share them; epochs, memory "
+        "and time are its own"
+    )
+
+
+def _processes_line(processes: Row) -> str:
+    numbers = " or ".join(map(str, processes["each"]))
+    line = f"{numbers} processes shared a cell; memory is that of one of them"
+    if not processes["apart"]:
+        return line
+    return (
+        f"{line}, and BatchNorm's statistics and dropout are each process' own, so "
+        "that these are other cells than those of one process"
+    )
 
 
 def _by_reason(seeds: list[Row]) -> dict[str, list[int]]:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from harness.report.frame import CellResult
-    from harness.report.schema import Cost, Result
+    from harness.report.schema import Result
 
 FIGURES = (
     "macro_f1",
@@ -59,8 +59,46 @@ def describe_row(
             for name in names
         },
         "audit": _worst_audit(done),
-        "not_counted": sorted({str(x) for r in done for x in r.cost.not_counted}),
+        "not_counted": sorted({str(x) for r in done for x in _not_counted(r)}),
+        "required": _describe_required(seeds),
+        "processes": _describe_processes(done),
         "seeds": seeds,
+    }
+
+
+def _describe_processes(done: Sequence[Result]) -> dict[str, Any] | None:
+    """How many processes shared a cell, where it was several; None for one."""
+    shared = [r.provenance for r in done if r.provenance.processes > 1]
+    if not shared:
+        return None
+    return {
+        "each": sorted({p.processes for p in shared}),
+        "apart": not all(p.batch_independent for p in shared),
+    }
+
+
+def _not_counted(result: Result) -> list[Any]:
+    required = result.required.cells.values() if result.required else []
+    return [*result.cost.not_counted, *(x for c in required for x in c.not_counted)]
+
+
+def _describe_required(seeds: Iterable[dict[str, Any]]) -> dict[str, Any] | None:
+    """What a row's cells require, and its share of their cost; None for nothing.
+
+    `training_flops` are those of all required cells, each counted once a seed.
+    """
+    parts = [(s["required"], s) for s in seeds if s.get("required")]
+    if not parts:
+        return None
+    cells = [cell for part, _ in parts for cell in part["cells"].values()]
+    return {
+        "strategies": sorted({"+".join(cell["strategies"]) for cell in cells}),
+        "flagged": any(cell["audit"] == "flagged" for cell in cells),
+        "training_flops": summarise(
+            s["training_flops"] - s["own_training_flops"]
+            for _, s in parts
+            if s["training_flops"] is not None
+        ),
     }
 
 
@@ -81,17 +119,26 @@ def describe_cell(cell: CellResult, flops: Mapping[int, float]) -> dict[str, Any
         return row | dict.fromkeys(FIGURES)
     test = cell.result.metrics.test.model_dump(exclude={"class_subsets"})
     seconds = cell.measured.seconds.training if cell.measured else None
-    costs = _costs(cell.result.cost, flops.get(cell.cell.seed))
+    costs = _costs(cell.result, flops.get(cell.cell.seed))
     return row | test | costs | {"training_seconds": seconds}
 
 
-def _costs(cost: Cost, baseline: float | None) -> dict[str, Any]:
-    training = cost.flops.training if cost.flops else None
+def training_flops(result: Result) -> float | None:
+    """Of a cell and of all that it requires: everything computed for its weights."""
+    if result.required is not None:
+        return result.required.total.training_flops
+    return result.cost.flops.training if result.cost.flops else None
+
+
+def _costs(result: Result, baseline: float | None) -> dict[str, Any]:
+    cost, training = result.cost, training_flops(result)
     compared = None if training is None or baseline is None else training / baseline
     return {
         "effective_epochs": cost.effective_epochs,
         "forward_epochs": cost.forward_epochs,
         "training_flops": training,
+        "own_training_flops": cost.flops.training if cost.flops else None,
+        "required": result.required.model_dump() if result.required else None,
         "relative_compute": compared,
         "sparsity": cost.sparsity.prunable if cost.sparsity else None,
         "sparsity_all": cost.sparsity.all if cost.sparsity else None,
@@ -103,7 +150,11 @@ def _costs(cost: Cost, baseline: float | None) -> dict[str, Any]:
 
 
 def _worst_audit(results: Iterable[Result]) -> str | None:
-    found = {result.cost.audit.status for result in results if result.cost.audit}
+    found: set[str | None] = set()
+    for result in results:
+        required = result.required.cells.values() if result.required else []
+        found |= {result.cost.audit.status} if result.cost.audit else set()
+        found |= {cell.audit for cell in required}
     return next((status for status in _AUDIT_ORDER if status in found), None)
 
 

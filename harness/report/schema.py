@@ -8,12 +8,29 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 # Bounded, so that no ratio or sum of them can overflow.
 Number = Annotated[int | float, Field(ge=0, le=1e30)]
 Share = Annotated[float, Field(ge=0, le=1)]
-Counts = dict[str, int]
+# Whole numbers that a float can hold, so that no mean of them can overflow.
+Whole = Annotated[int, Field(ge=0, le=1 << 53)]
+Seed = Annotated[int, Field(ge=-(1 << 63), lt=1 << 63)]
+Counts = dict[str, Whole]
+DEEPEST = 20
+
+
+def _shallow(value: Any, depth: int = 0) -> Any:
+    if depth > DEEPEST:
+        raise ValueError("is nested too deeply")
+    inner = value.values() if isinstance(value, dict) else value
+    for item in inner if isinstance(value, dict | list) else ():
+        _shallow(item, depth + 1)
+    return value
+
+
+# What a plugin or a later version may say as it likes, as long as it can be shown.
+Plain = Annotated[Any, AfterValidator(_shallow)]
 
 
 class _File(BaseModel):
@@ -32,8 +49,10 @@ class SuiteCell(_File):
     model: str | None
     """None for floors that use no model."""
     strategy: str
-    seed: int
+    seed: Seed
     role: Literal["suite", "required"] = "suite"
+    requires: dict[str, str] = {}
+    """Ids of the cells that it requires, by role."""
 
 
 class SuiteFile(_File):
@@ -48,8 +67,8 @@ class SuiteFile(_File):
 class SplitCounts(_File):
     """What a split holds."""
 
-    records: int
-    patients: int | None = None
+    records: Whole
+    patients: Whole | None = None
     classes: Counts = {}
 
 
@@ -65,7 +84,7 @@ class DatasetPart(_File):
 
     label: str
     name: str
-    version: int
+    version: Whole
     task: Literal["single-label", "multi-label"]
     classes: list[str]
     leads: list[str]
@@ -86,8 +105,8 @@ class ModelPart(_File):
 
     label: str
     name: str
-    version: int
-    parameters: int | None = None
+    version: Whole
+    parameters: Whole | None = None
 
 
 class StrategyPart(_File):
@@ -95,7 +114,7 @@ class StrategyPart(_File):
 
     label: str
     names: list[str]
-    versions: dict[str, int] = {}
+    versions: dict[str, Whole] = {}
 
 
 class Metrics(_File):
@@ -160,10 +179,36 @@ class Cost(_File):
     effective_epochs: Number | None = None
     forward_epochs: Number | None = None
     flops: Flops | None = None
-    not_counted: list[Any] = []
+    not_counted: list[Plain] = []
     audit: Audit | None = None
     peak_memory_bytes: PeakMemory | None = None
     sparsity: Sparsity | None = None
+
+
+class RequiredCell(_File):
+    """A cell that was needed to train another one, and what it cost."""
+
+    dataset: str
+    model: str | None = None
+    strategies: list[str]
+    seed: Seed
+    training_flops: Number | None = None
+    audit: Literal["passed", "flagged", "incomplete"] | None = None
+    not_counted: list[Plain] = []
+
+
+class Total(_File):
+    """What a cell cost, with all that it requires, each once."""
+
+    training_flops: Number | None = None
+
+
+class Required(_File):
+    """The cells that a cell requires: ids by role, cost by id."""
+
+    roles: dict[str, str]
+    cells: dict[str, RequiredCell]
+    total: Total
 
 
 class Provenance(_File):
@@ -173,7 +218,9 @@ class Provenance(_File):
     python: str = ""
     torch: str = ""
     plugins: dict[str, str] = {}
-    threads: int | None = None
+    threads: Whole | None = None
+    processes: Whole = 1
+    batch_independent: bool = True
     precision: str = ""
     device_type: str = ""
 
@@ -183,13 +230,14 @@ class Result(_File):
 
     schema_version: Literal[1]
     cell: str
-    seed: int
+    seed: Seed
     dataset: DatasetPart
     model: ModelPart | None = None
     strategy: StrategyPart
-    budget: dict[str, Any] = {}
+    budget: dict[str, Plain] = {}
     metrics: SplitMetrics
     cost: Cost = Cost()
+    required: Required | None = None
     provenance: Provenance = Provenance()
 
 

@@ -12,14 +12,23 @@ from harness.cell import Cell
 from harness.data.loading import DataSplits
 from harness.errors import ConfigError
 from harness.options import Execution
+from harness.results.requirement import Requirement
 from harness.training.cell import make_run, set_determinism
 from harness.training.run import Run
+from harness.training.saved_cell import mismatches
 
 SHOWN = 5
 
 
-def restored_run(cell: Cell, splits: DataSplits, weights: Mapping[str, Tensor]) -> Run:
+def restored_run(
+    cell: Cell,
+    splits: DataSplits,
+    weights: Mapping[str, Tensor],
+    requirements: Mapping[str, Requirement],
+) -> Run:
     """The cell's model, as its strategies build and set it up, with those weights.
+
+    Required cells that aren't there may be asked for, and fail when they are called.
 
     Raises
     ------
@@ -29,10 +38,14 @@ def restored_run(cell: Cell, splits: DataSplits, weights: Mapping[str, Tensor]) 
     set_determinism(cell.budget.threads)
     # A run keeps its files in a folder; this one leaves none.
     with tempfile.TemporaryDirectory() as folder:
-        run = make_run(cell, splits, Path(folder), Execution())
+        run = make_run(cell.replace(processes=1), splits, Path(folder), Execution())
+        run.requirements = requirements
         run.set_model(run.hook.build_model(run=run))
         run.hook.setup(run=run)
-    problems = _mismatches(run.model.state_dict(), weights)
+    for role, requirement in requirements.items():
+        if requirement.folder is None and requirement.cell.model is not None:
+            run.required(role).refuse()
+    problems = mismatches(run.model.state_dict(), weights)
     if problems:
         more = [f"and {len(problems) - SHOWN} more"] if len(problems) > SHOWN else []
         raise ConfigError(
@@ -40,17 +53,3 @@ def restored_run(cell: Cell, splits: DataSplits, weights: Mapping[str, Tensor]) 
         )
     run.model.load_state_dict(dict(weights))
     return run
-
-
-def _mismatches(
-    model: Mapping[str, Tensor], weights: Mapping[str, Tensor]
-) -> list[str]:
-    problems = [
-        f"{name}: not in the file" for name in sorted(set(model) - set(weights))
-    ]
-    problems += [f"{n}: not in the model" for n in sorted(set(weights) - set(model))]
-    for name in sorted(set(model) & set(weights)):
-        expected, found = tuple(model[name].shape), tuple(weights[name].shape)
-        if expected != found:
-            problems.append(f"{name}: shape {found}, the model has {expected}")
-    return problems

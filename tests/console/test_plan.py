@@ -65,3 +65,57 @@ def test_what_cannot_be_estimated_says_why(harness, tmp_path):
     assert ended.code == 0
     assert "leave none of 1 to drop samples in" in ended.out
     assert "1 cells could not be estimated" in ended.out
+
+
+PUPIL = '''
+from harness import Strategy, hookimpl
+
+
+class Pupil(Strategy):
+    """Requires a cell."""
+
+    name = "pupil"
+
+    @hookimpl
+    def requires(self, cell):
+        return {"elder": cell.with_strategy("baseline")}
+'''
+
+
+def test_a_cell_is_blocked_for_as_long_as_what_it_requires_has_failed(
+    harness, tmp_path
+):
+    (tmp_path / "pupil.py").write_text(PUPIL)
+    suite = tmp_path / "suite.toml"
+    suite.write_text(
+        'plugins = ["pupil.py"]\n[[dataset]]\nuse = "synthetic"\nrecords = 60\n'
+        '[[model]]\nuse = "cnn1d"\n[[strategy]]\nuse = "pupil"\n'
+    )
+
+    def planned():
+        cells = json.loads(harness("plan", suite, "--json").out)["cells"]
+        return [(c["role"], c["state"], c["reason"]) for c in cells], cells
+
+    shown, (elder, pupil) = planned()
+    assert shown == [("required", "planned", None), ("suite", "planned", None)]
+    assert pupil["requires"] == {"elder": elder["id"]}
+
+    def fail(cell, kind, message):
+        folder = tmp_path / "runs" / cell["folder"]
+        folder.mkdir(parents=True, exist_ok=True)
+        failure = {"kind": kind, "message": message, "traceback": ""}
+        (folder / "failure.json").write_text(json.dumps(failure))
+        return folder / "failure.json"
+
+    failure = fail(elder, "plugin", "it broke")
+    reason = "requires elder: synthetic / cnn1d / baseline / seed 0, which failed"
+    assert planned()[0] == [
+        ("required", "failed", "plugin: it broke"),
+        ("suite", "blocked", reason),
+    ]
+    fail(pupil, "blocked", "requires something")
+    assert f"blocked: synthetic / cnn1d / pupil / seed 0: {reason}" in (
+        harness("plan", suite).out
+    )
+    failure.unlink()
+    assert planned()[0] == shown

@@ -55,6 +55,20 @@ def test_figures_are_rounded_to_what_matters(runs):
     }
 
 
+def test_what_a_budget_of_its_own_does_without_is_said(runs):
+    runs.done("baseline", changes={"budget.clip_norm": 1.0, "budget.augment": ["x"]})
+    runs.done("dbpd", changes={"budget.clip_norm": None, "budget.augment": []})
+    assert "**dbpd**: own budget: augment none, clip_norm none" in page(runs)
+
+
+def test_several_processes_are_said_with_what_they_change(runs):
+    apart = {"provenance.processes": 2, "provenance.batch_independent": False}
+    runs.done("baseline")
+    runs.done("dbpd", changes=apart)
+    assert "2 processes shared a cell" in page(runs)
+    assert "BatchNorm's statistics and dropout are each process' own" in page(runs)
+
+
 def test_every_row_has_as_many_cells_as_the_heading(runs):
     runs.done("baseline")
     runs.failed("dbpd")

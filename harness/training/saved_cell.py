@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
@@ -17,9 +17,11 @@ from harness.catalog.parameters import resolve_parameters
 from harness.cell import Cell, PluginChoice
 from harness.errors import ConfigError
 from harness.options import Budget, DataOptions
+from harness.results.files import parse_json
+from harness.results.requirement import Requirement
+from harness.results.state import RESULT, WEIGHTS
 from harness.validation import explain
 
-WEIGHTS = "model.safetensors"
 METADATA_KEY = "harness_cell"
 
 
@@ -49,9 +51,12 @@ class SavedIdentity(_File):
 
 
 class SavedCell(_File):
-    """What `harness.execution.result.describe_cell` says of a cell."""
+    """What `harness.execution.result.describe_cell` says of a cell.
 
-    id: str
+    `requires` are the cells that it requires, by role.
+    """
+
+    id: str = Field(pattern=r"^[0-9a-f]{12}$")
     split_hash: str
     identity: SavedIdentity
     dataset: SavedDataset
@@ -59,6 +64,7 @@ class SavedCell(_File):
     strategies: list[SavedPlugin]
     budget: Budget
     seed: int
+    requires: dict[str, SavedCell] = {}
 
 
 @dataclass(frozen=True)
@@ -104,10 +110,12 @@ def read_weights(path: Path) -> SavedWeights:
 
 def _parsed(text: str, file: Path) -> SavedCell:
     try:
-        return SavedCell.model_validate_json(text)
+        return SavedCell.model_validate(parse_json(text))
     except ValidationError as error:
         problems = explain(error.errors(), SavedCell.model_json_schema())
         raise ConfigError(problems, f"{file}: {METADATA_KEY}") from None
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"is damaged: {error}", f"{file}: {METADATA_KEY}") from None
 
 
 def rebuild(saved: SavedCell, catalog: Catalog) -> tuple[Cell, list[str]]:
@@ -134,7 +142,8 @@ def rebuild(saved: SavedCell, catalog: Catalog) -> tuple[Cell, list[str]]:
     strategies = tuple(choose("strategy", s) for s in saved.strategies)
     cell = Cell(
         dataset=dataset,
-        options=saved.dataset.options,
+        # Where recordings lie, and are generated, is for who evaluates to say.
+        options=saved.dataset.options.model_copy(update={"root": None}),
         model=model,
         strategies=strategies,
         budget=saved.budget,
@@ -147,3 +156,42 @@ def rebuild(saved: SavedCell, catalog: Catalog) -> tuple[Cell, list[str]]:
         },
     )
     return cell, warnings
+
+
+def requirements_beside(
+    weights: SavedWeights, catalog: Catalog
+) -> dict[str, Requirement]:
+    """What the weights' cell requires, by role: from the folder of runs, if the
+    weights lie in one.
+
+    Raises
+    ------
+    ConfigError
+        If a plugin is missing, or doesn't take its parameters any more.
+    """
+    found = {}
+    for role, saved in weights.cell.requires.items():
+        cell, _ = rebuild(saved, catalog)
+        own = Path(cell.folder.with_name(f"{saved.seed}-{saved.id}"))
+        runs = Path(*weights.path.resolve().parts[: -len(own.parts) - 1])
+        there = (runs / own / RESULT).is_file()
+        found[role] = Requirement(cell, saved.id, runs / own if there else None)
+    return found
+
+
+def mismatches(model: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> list[str]:
+    """Where weights differ from a model's in names, shapes and types, in words."""
+    problems = [
+        f"{name}: not in the file" for name in sorted(set(model) - set(weights))
+    ]
+    problems += [f"{n}: not in the model" for n in sorted(set(weights) - set(model))]
+    for name in sorted(set(model) & set(weights)):
+        expected, found = _form(model[name]), _form(weights[name])
+        if expected != found:
+            problems.append(f"{name}: {found}, the model has {expected}")
+    return problems
+
+
+def _form(tensor: Tensor) -> str:
+    kind = str(tensor.dtype).removeprefix("torch.")
+    return f"shape {tuple(tensor.shape)} of {kind}"

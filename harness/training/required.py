@@ -1,0 +1,180 @@
+"""A finished cell, as a strategy is handed it: a teacher, say, or a first stage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from types import MethodType
+from typing import Any, NoReturn, TypeVar
+
+from torch import Tensor, nn
+
+from harness.catalog import source_hash
+from harness.cell import Cell
+from harness.cost.flops import aside
+from harness.data.opening import instantiate
+from harness.data.suitability import window_samples
+from harness.errors import ConfigError, DataError
+from harness.results.files import LARGEST_JSON, parse_json, read_limited
+from harness.results.requirement import Requirement, part
+from harness.training.saved_cell import mismatches, read_weights
+
+_Module = TypeVar("_Module", bound=nn.Module)
+
+
+class RequiredCell:
+    """A cell that this run's cell requires: its weights, and what is known of it.
+
+    Of its quality, the validation split's metrics are all that can be had.
+
+    Parameters
+    ----------
+    requirement
+        Which cell it is. One that isn't trained yet has a network and nothing else.
+    samples
+        Of the run's own records: those of the cell's where both take them whole.
+    place
+        Puts a frozen network on the run's device, and meters it.
+    """
+
+    def __init__(
+        self,
+        requirement: Requirement,
+        samples: int,
+        place: Callable[[nn.Module], nn.Module],
+    ) -> None:
+        self._requirement = requirement
+        self._samples = samples
+        self._place = place
+
+    @cached_property
+    def model(self) -> nn.Module:
+        """The network with its final weights: frozen, in eval mode for good, on the
+        run's device. Its forward passes count as the run's.
+
+        Raises
+        ------
+        DataError
+            If its weights can't be read or aren't those of its model.
+        """
+        saved = None if self._requirement.folder is None else self.weights
+        # Building draws random numbers, which are none of the run's.
+        with aside():
+            self._check_source()
+            model = _built(self._requirement.cell, self._samples)
+            if saved is not None:
+                self._check(model, saved)
+                model.load_state_dict(saved)
+        return self._place(_frozen(model))
+
+    @cached_property
+    def weights(self) -> dict[str, Tensor]:
+        """The network's final parameters and buffers by name, on the CPU.
+
+        Raises
+        ------
+        DataError
+            If they can't be read.
+        """
+        if self._requirement.folder is None:
+            return dict(self.model.state_dict())
+        self._requirement.result()
+        try:
+            saved = read_weights(self._requirement.folder)
+        except ConfigError as error:
+            raise DataError(f"{self._requirement}: {error}") from None
+        if saved.cell.id != self._requirement.id:
+            raise DataError(
+                f"{self._requirement}: {saved.path.name} is of cell {saved.cell.id}"
+            )
+        return dict(saved.tensors)
+
+    @cached_property
+    def history(self) -> list[dict[str, Any]]:
+        """The rows of its `history.jsonl`, one an epoch.
+
+        Raises
+        ------
+        DataError
+            If they can't be read.
+        """
+        self._requirement.result()
+        assert self._requirement.folder is not None
+        try:
+            path = self._requirement.folder / "history.jsonl"
+            text = read_limited(path, LARGEST_JSON).decode("utf-8")
+            rows = [parse_json(line) for line in text.splitlines()]
+        except (OSError, ValueError) as error:
+            raise DataError(f"{self._requirement}: {error}") from None
+        if not all(isinstance(row, dict) for row in rows):
+            raise DataError(f"{self._requirement}: history.jsonl holds no rows")
+        return rows
+
+    @cached_property
+    def cost(self) -> dict[str, Any]:
+        """What was counted of it, as `cost` of its `result.json`."""
+        return part(self._requirement.result(), "cost", self._requirement)
+
+    @cached_property
+    def metrics(self) -> dict[str, Any]:
+        """Its metrics on the validation split."""
+        metrics = part(self._requirement.result(), "metrics", self._requirement)
+        return part(metrics, "validation", self._requirement)
+
+    def refuse(self) -> None:
+        """Let the network answer no more: it isn't the trained one.
+
+        Raises
+        ------
+        DataError
+            From then on, whenever the network is called.
+        """
+        message = f"{self._requirement}: it isn't there; keep it beside this cell's"
+
+        def forward(_module: nn.Module, _arguments: Any) -> NoReturn:
+            raise DataError(message)
+
+        self.model.register_forward_pre_hook(forward)
+
+    def _check_source(self) -> None:
+        choice = self._requirement.cell.model
+        if self._requirement.sources is None or choice is None:
+            return
+        if source_hash(choice.locator) != choice.source_hash:
+            raise ConfigError(
+                f"plugin {choice.name!r} was edited while the suite ran; run it again"
+            )
+
+    def _check(self, model: nn.Module, saved: dict[str, Tensor]) -> None:
+        problems = mismatches(model.state_dict(), saved)
+        if problems:
+            raise DataError(
+                f"{self._requirement}: its weights aren't those of its model "
+                f"({problems[0]}): where its strategy makes the network, take `weights`"
+            )
+
+
+def _built(cell: Cell, samples: int) -> nn.Module:
+    """The network of a cell's model, for that cell's own leads and classes."""
+    if cell.model is None:
+        raise DataError(f"required cell {cell.title}: it uses no model; take `weights`")
+    dataset = instantiate(cell.dataset)
+    leads = cell.options.leads or dataset.leads
+    window = window_samples(dataset, cell.options)
+    own = samples if window is None else window
+    model: nn.Module = instantiate(cell.model).build(
+        len(leads), own, len(dataset.classes)
+    )
+    return model
+
+
+def _frozen(model: _Module) -> _Module:
+    """The network, never to be trained: a call of `train` changes nothing."""
+    model.requires_grad_(requires_grad=False).eval()
+    # Bound, so that a copy's method is the copy's.
+    model.train = MethodType(_stay, model)  # type: ignore[method-assign]
+    return model
+
+
+def _stay(self: _Module, mode: bool = True) -> _Module:  # noqa: ARG001
+    return self
