@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any
 
 
 class HarnessError(Exception):
@@ -50,6 +51,14 @@ class CellError(HarnessError):
     """A cell that can't go on, for a reason that its author can act on."""
 
 
+class PeerError(HarnessError):
+    """Another process of the same cell failed; `failure` says of what."""
+
+    def __init__(self, failure: Any) -> None:
+        super().__init__(str(failure.message))
+        self.failure = failure
+
+
 class Interrupted(HarnessError):  # noqa: N818 - it tells of no error
     """The run was asked to stop; the last checkpoint stands and can be continued."""
 
@@ -65,3 +74,11 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     if close:
         return f"did you mean {close[0]!r}?"
     return f"known: {', '.join(names)}" if names else "none is known"
+
+
+def printable(text: object) -> str:
+    """The text with what a terminal would obey as in Python's source; lines stay."""
+    return "".join(
+        c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode()
+        for c in str(text)
+    )

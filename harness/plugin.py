@@ -140,6 +140,11 @@ class Dataset(Plugin):
 class Model(Plugin):
     """An architecture. Any number of leads and samples should be accepted."""
 
+    batch_independent: ClassVar[bool] = False
+    """True if a sample's output in training depends neither on the rest of its batch
+    (BatchNorm) nor on chance (dropout): a cell is then the same one in several
+    processes, and with micro-batches."""
+
     def build(self, leads: int, samples: int, outputs: int) -> nn.Module:
         """The network, freshly initialised from torch's global random state.
 

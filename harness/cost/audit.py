@@ -163,6 +163,19 @@ class Audit:
             "blind_operations": sorted(self.blind),
         }
 
+    def add(self, other: Audit) -> None:
+        """Add what was found in another process of the same run."""
+        self.audited += other.audited
+        self.largest = max(self.largest, other.largest)
+        for hook, theirs in other.hooks.items():
+            mine = self.hooks.setdefault(hook, Comparison())
+            mine.counted += theirs.counted
+            mine.metered += theirs.metered
+        for where, found in other.findings.items():
+            self._find(where, found)
+        self.removed |= other.removed
+        self.blind |= other.blind
+
     def state_dict(self) -> dict[str, Any]:
         """The audit as plain data."""
         state = asdict(self)

@@ -7,20 +7,22 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import ModuleType
 
 
 class EnergyMeter:
-    """Joules that a GPU draws between `start` and `stop`.
+    """Joules that GPUs draw between `start` and `stop`.
 
     The counter is the whole device's, other processes included. Without CUDA, the
     package `nvidia-ml-py` or a GPU that has the counter, nothing is measured, and
     nothing is estimated.
     """
 
-    def __init__(self, device: torch.device) -> None:
-        self._nvml = _nvml() if device.type == "cuda" else None
-        self._handle = self._find(device) if self._nvml else None
+    def __init__(self, devices: Sequence[torch.device]) -> None:
+        on_gpus = bool(devices) and all(d.type == "cuda" for d in devices)
+        self._nvml = _nvml() if on_gpus else None
+        self._handles = [self._find(d) for d in devices] if self._nvml else []
         self._started: float | None = None
 
     def start(self) -> None:
@@ -44,13 +46,16 @@ class EnergyMeter:
             return None
 
     def _joules(self) -> float | None:
-        if self._nvml is None or self._handle is None:
+        if self._nvml is None or None in self._handles:
             return None
         try:
-            millijoules = self._nvml.nvmlDeviceGetTotalEnergyConsumption(self._handle)
+            millijoules = [
+                self._nvml.nvmlDeviceGetTotalEnergyConsumption(handle)
+                for handle in self._handles
+            ]
         except self._nvml.NVMLError:
             return None
-        return float(millijoules) / 1000
+        return float(sum(millijoules)) / 1000
 
 
 def _nvml() -> ModuleType | None:

@@ -152,6 +152,20 @@ class Ledger:
             return None
         return self.training * seen / (self.full_training * train_samples)
 
+    def add(self, other: Ledger) -> None:
+        """Add what another process of the same run has spent."""
+        for name, theirs in other.modules.items():
+            mine = self.work(name)
+            for figure, amount in asdict(theirs).items():
+                setattr(mine, figure, getattr(mine, figure) + amount)
+        self.evaluation += other.evaluation
+        self.full_training += other.full_training
+        self.samples_forward += other.samples_forward
+        if other.longest and prod(other.longest) > prod(self.longest or [0]):
+            self.longest = other.longest
+        self.not_counted |= other.not_counted
+        self.uncounted |= other.uncounted
+
     def state_dict(self) -> dict[str, Any]:
         """The ledger as plain data."""
         state = asdict(self)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager, nullcontext
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -17,7 +18,7 @@ from harness.cost.sparsity import inference_macs, sparsity
 from harness.cost.watching import Watched
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from torch.optim import Optimizer
     from torch.utils._python_dispatch import TorchDispatchMode
@@ -51,6 +52,9 @@ class Meter:
     clock
         Set by the core: what counting twins takes is charged to "metering" there, not
         to what is being timed.
+    peers
+        Set by the core where several processes share the cell: gives everybody's
+        value. Figures that are asked for are then those of all, peaks the largest.
     cuda_peak_bytes
         `torch.cuda.max_memory_allocated` of the audited steps; None without CUDA.
     """
@@ -60,6 +64,7 @@ class Meter:
         self.device = device
         self.optimizer: Optimizer | None = None
         self.clock: Clock | None = None
+        self.peers: Callable[[Any], list[Any]] = lambda mine: [mine]
         self.cuda_peak_bytes: int | None = None
         self._watched: dict[str, Watched] = {}
         self._ledger = Ledger()
@@ -134,13 +139,23 @@ class Meter:
 
     def samples_of(self) -> Counts:
         """Samples forward and backward so far."""
-        self._settle()
-        return self._ledger.counts(self.train_samples)
+        return self._joint_ledger().counts(self.train_samples)
 
     def training_flops(self) -> int | None:
         """Training FLOPs so far; None where a part of them is unknown."""
+        ledger = self._joint_ledger()
+        return None if ledger.uncounted else ledger.training
+
+    def _joint_ledger(self) -> Ledger:
+        """What all processes have spent; this one's own where it is alone."""
         self._settle()
-        return None if self._ledger.uncounted else self._ledger.training
+        told = self.peers(self._ledger)
+        if len(told) == 1:
+            return self._ledger
+        joint = Ledger()
+        for ledger in told:
+            joint.add(ledger)
+        return joint
 
     def _is_evaluating(self) -> bool:
         return self._regions.kind == "paused"
@@ -210,6 +225,13 @@ class Meter:
                 ledger.train_fully(rows.forward, full)
                 ledger.saw(key.call.signals)
 
+    def _joint_audit(self) -> Audit:
+        told: list[Audit] = self.peers(self._audit)
+        joint = told[0]
+        for other in told[1:]:
+            joint.add(other)
+        return joint
+
     def state_dict(self) -> dict[str, Any]:
         """All that a resumed run needs to end with the same summary; plain data."""
         self._settle()
@@ -238,7 +260,9 @@ class Meter:
         """
         self._regions.flush()
         self._check_hooks()
-        ledger, counts = self._ledger, self.samples_of()
+        ledger, audit = self._joint_ledger(), self._joint_audit()
+        counts = ledger.counts(self.train_samples)
+        peaks = [peak for peak in self.peers(self._memory) if peak is not None]
         groups = optimizer.param_groups if optimizer else []
         updated = [p for g in groups for p in g["params"]] or list(model.parameters())
         return {
@@ -250,8 +274,8 @@ class Meter:
             "compute_epochs": ledger.compute_epochs(self.train_samples),
             "flops": ledger.flops(),
             "not_counted": sorted(ledger.not_counted),
-            "audit": self._audit.summary(ledger.training, bool(ledger.uncounted)),
-            "peak_memory_bytes": self._memory,
+            "audit": audit.summary(ledger.training, bool(ledger.uncounted)),
+            "peak_memory_bytes": max(peaks, key=itemgetter("total"), default=None),
             "parameters": {
                 "total": sum(p.numel() for p in model.parameters()),
                 "trainable": sum(p.numel() for p in updated if p.requires_grad),

@@ -75,6 +75,21 @@ class Batch:
             side={k: v[rows.to(v.device)] for k, v in self.side.items()},
         )
 
+    def part(self, rows: slice) -> Self:
+        """Some neighbours of the batch, which share its memory."""
+        tensors: dict[str, Any] = {
+            f.name: value[rows]
+            for f in fields(self)
+            if isinstance(value := getattr(self, f.name), Tensor)
+        }
+        return replace(
+            self,
+            **tensors,
+            ids=self.ids[rows],
+            patients=self.patients[rows],
+            side={k: v[rows] for k, v in self.side.items()},
+        )
+
     @classmethod
     def concatenate(cls, batches: Sequence[Self]) -> Self:
         """One batch of all samples; records of unequal length are padded with zeros."""

@@ -25,6 +25,7 @@ from harness.options.budget import (
 from harness.options.data import DataOptions, Filter, Fraction, Normalise, Split
 from harness.options.dropping import Dropping
 from harness.options.execution import Execution
+from harness.options.slurm import Slurm
 
 __all__ = [
     "SGD",
@@ -48,6 +49,7 @@ __all__ = [
     "Plateau",
     "RandomCrop",
     "Schedule",
+    "Slurm",
     "Split",
     "Step",
 ]

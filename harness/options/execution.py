@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from harness.options.slurm import Slurm
 from harness.plugin import Parameters
 
 
@@ -39,3 +40,4 @@ class Execution(Parameters):
     memory_budget_gib: float = Field(
         8.0, gt=0, description="data held in memory by a cell; more is streamed"
     )
+    slurm: Slurm | None = Field(None, description="resources of a cell's SLURM job")

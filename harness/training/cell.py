@@ -12,6 +12,7 @@ from safetensors.torch import load as load_weights
 from torch import nn
 
 from harness.cell import Cell
+from harness.cost.process import peak_rss_bytes
 from harness.data.loading import DataSplits
 from harness.data.opening import OpenData, instantiate
 from harness.options import Execution
@@ -29,6 +30,13 @@ class Trained:
         The final weights, judged.
     snapshots
         Name, axes and test metrics of each state that was kept on the way.
+    cost
+        As the meter counted it, of all processes of the cell.
+    peak_rss_bytes
+        Largest resident set, summed over the cell's processes; None where unknown.
+    cuda_peak_bytes
+        `torch.cuda.max_memory_allocated` of the audited steps, of the process in which
+        it was largest; None without CUDA.
     """
 
     run: Run
@@ -36,6 +44,9 @@ class Trained:
     test: Evaluation
     validation: Evaluation
     snapshots: list[dict[str, Any]]
+    cost: dict[str, Any]
+    peak_rss_bytes: int | None
+    cuda_peak_bytes: int | None
 
 
 def make_run(cell: Cell, splits: DataSplits, folder: Path, execution: Execution) -> Run:
@@ -57,7 +68,19 @@ def train_cell(run: Run, splits: DataSplits, data: OpenData) -> Trained:
         judged = evaluate(run, splits.test, subsets)
         snapshots.append({**entry, "test": judged.metrics})
     run.model.load_state_dict(final)
-    return Trained(run, splits, test, validation, snapshots)
+    cost = run.meter.summary(run.model, getattr(run, "optimizer", None))
+    resident = run.processes.gather(peak_rss_bytes())
+    on_cuda = run.processes.gather(run.meter.cuda_peak_bytes)
+    return Trained(
+        run,
+        splits,
+        test,
+        validation,
+        snapshots,
+        cost,
+        None if None in resident else sum(resident),
+        None if None in on_cuda else max(on_cuda),
+    )
 
 
 def _builder(cell: Cell, splits: DataSplits) -> Callable[[], nn.Module]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import pickle
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from zipfile import ZIP_STORED, ZipFile
 
 import torch
 
@@ -14,16 +14,23 @@ from harness.cell import Cell
 from harness.cost.clock import Clock
 from harness.errors import CheckpointError
 from harness.options import Execution
-from harness.results.files import canonical, write_stream_atomically
+from harness.results.files import canonical, sync_folder, write_stream_atomically
 from harness.results.state import source_hashes
+from harness.results.temporaries import TEMPORARY
 from harness.training.loops import Loops, Place
+from harness.training.processes import Processes
 
 NAMES = ("checkpoint.pt", "checkpoint.previous.pt")
+UNNAMED = f".checkpoint.new{TEMPORARY}"
+CHECKPOINT_VERSION = 2
 
 
 def checkpoint_key(cell: Cell) -> str:
-    """Whose checkpoint it is: of this cell, and of plugins with this very source."""
-    return canonical([cell.id, source_hashes(cell)])
+    """Whose checkpoint it is: of this cell in as many processes, and of plugins with
+    this very source.
+    """
+    key: list[Any] = [CHECKPOINT_VERSION, cell.id, source_hashes(cell)]
+    return canonical(key if cell.processes == 1 else [*key, cell.processes])
 
 
 def save_checkpoint(folder: Path, state: Mapping[str, Any]) -> None:
@@ -35,25 +42,69 @@ def save_checkpoint(folder: Path, state: Mapping[str, Any]) -> None:
         If the disk is full: the earlier checkpoints then still stand.
     """
     newest, previous = (folder / name for name in NAMES)
+    # The previous one is given up only once its successor is written.
+    written = folder / UNNAMED
+    write_stream_atomically(written, lambda stream: torch.save(dict(state), stream))
     if newest.exists():
         newest.replace(previous)
-    write_stream_atomically(newest, lambda stream: torch.save(dict(state), stream))
+    written.replace(newest)
+    sync_folder(folder)
 
 
 def load_checkpoint(folder: Path, key: str) -> dict[str, Any] | None:
-    """The newest readable checkpoint with that key, or None.
+    """The newest undamaged checkpoint with that key, or None.
 
     Only tensors and plain data are ever unpickled (`weights_only`), so that a
     hostile file can do nothing.
     """
     for name in NAMES:
-        try:
-            state = torch.load(folder / name, map_location="cpu", weights_only=True)
-        except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError):
-            continue
-        if isinstance(state, dict) and state.get("key") == key:
-            return state
+        state = _read(folder / name)
+        if _is_ours(state, key):
+            found: dict[str, Any] = state
+            return found
     return None
+
+
+def _read(path: Path) -> Any:
+    """What a checkpoint holds; None if it is missing or damaged in any place."""
+    try:
+        # torch doesn't compare the check sums that it writes: a block that a crash
+        # left empty would become weights.
+        if not path.is_file():
+            return None
+        with ZipFile(path) as archive:
+            if not _is_stored(archive) or archive.testzip() is not None:
+                return None
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception:  # noqa: BLE001 - what damaged bytes raise has no common type
+        return None
+
+
+def _is_stored(archive: ZipFile) -> bool:
+    """Whether no member is larger than it takes in the file: torch compresses none, and
+    a few bytes could unfold into more than there is memory.
+    """
+    return all(
+        i.compress_type == ZIP_STORED and i.file_size == i.compress_size
+        for i in archive.infolist()
+    )
+
+
+def _is_ours(state: Any, key: str) -> bool:
+    """Whether it is a checkpoint with that key, and has the parts of one."""
+    if not isinstance(state, dict) or state.get("key") != key:
+        return False
+    places, states = state.get("places"), state.get("states")
+    return (
+        isinstance(places, list)
+        and all(isinstance(p, list) and [type(x) for x in p] == _TYPES for p in places)
+        and isinstance(states, list)
+        and all(isinstance(s, dict) for s in states)
+    )
+
+
+_TYPES = [str, int, int]
+"""Of a place: the loop's name, its ordinal and the index."""
 
 
 def remove_checkpoints(folder: Path) -> None:
@@ -73,6 +124,8 @@ class Saver:
         How often to write them.
     parts
         Objects with `state_dict` and `load_state_dict`, by name.
+    processes
+        Those that share the cell: the first writes one file for all of them.
     """
 
     def __init__(
@@ -82,26 +135,35 @@ class Saver:
         execution: Execution,
         parts: Mapping[str, Any],
         clock: Clock,
+        processes: Processes,
     ) -> None:
         self._folder = folder
         self._key = key
         self._execution = execution
         self._parts = parts
         self._clock = clock
+        self._processes = processes
         self._saved_at = time.monotonic()
         self._found = load_checkpoint(folder, key)
         places = self._found["places"] if self._found else []
-        self.loops = Loops([Place(*place) for place in places], self._restore)
+        if any(other != places for other in processes.gather(places)):
+            raise CheckpointError("the processes of the cell read other checkpoints")
+        self.loops = Loops(
+            [Place(*place) for place in places], self._restore, processes.agree
+        )
 
     def after_epoch(self, last: bool) -> None:
         """A checkpoint, if the last one is old enough or an outermost loop is over."""
-        if last or self._age() >= self._execution.checkpoint_seconds:
+        due = last or self._age() >= self._execution.checkpoint_seconds
+        if self._processes.agree(due):
             self.save()
 
     def inside_epoch(self, _: bool) -> None:
         """A checkpoint between batches, where the suite wants such."""
         minutes = self._execution.checkpoint_minutes
-        if minutes is not None and self._age() >= 60 * minutes:
+        if minutes is None:
+            return
+        if self._processes.agree(self._age() >= 60 * minutes):
             self.save()
 
     def _age(self) -> float:
@@ -110,18 +172,19 @@ class Saver:
     def save(self) -> None:
         """Write a checkpoint of this very place."""
         with self._clock.measure("checkpoint"):
-            state: dict[str, Any] = {
-                name: part.state_dict() for name, part in self._parts.items()
-            }
-            state["key"] = self._key
-            state["places"] = [[p.name, p.ordinal, p.index] for p in self.loops.open]
-            save_checkpoint(self._folder, state)
+            own = {name: part.state_dict() for name, part in self._parts.items()}
+            states = self._processes.collect(own)
+            if states is not None:
+                places = [[p.name, p.ordinal, p.index] for p in self.loops.open]
+                state = {"key": self._key, "places": places, "states": states}
+                save_checkpoint(self._folder, state)
         self._saved_at = time.monotonic()
 
     def _restore(self) -> None:
         assert self._found is not None
+        state = self._found["states"][self._processes.rank]
         for name, part in self._parts.items():
-            part.load_state_dict(self._found[name])
+            part.load_state_dict(state[name])
         self._found = None
 
 

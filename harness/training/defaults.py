@@ -43,8 +43,9 @@ class Defaults:
 
     @hookimpl(trylast=True)
     def training_step(self, run: Run, batch: Batch) -> bool:
-        """Forward, backward, step."""
-        run.backward(run.losses(batch))
+        """Forward and backward, in parts where the budget says so, and a step."""
+        for part in run.parts(batch):
+            run.backward(run.losses(part))
         run.step()
         return True
 

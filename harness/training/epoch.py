@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
@@ -17,7 +18,8 @@ from harness.data.batch import Batch
 from harness.data.order import batches, bucketed_batches, epoch_order
 from harness.errors import PluginError
 from harness.options import RandomCrop
-from harness.training.keeping import Packer, kept_mask
+from harness.training.keeping import Packer, kept_mask, kept_of_all
+from harness.training.processes import Processes
 
 if TYPE_CHECKING:
     from harness.training.fit import Fit
@@ -38,6 +40,30 @@ _COUNTS = (
 )
 
 
+@dataclass(frozen=True)
+class Totals:
+    """Sums of an epoch; losses are those of the samples that were trained on."""
+
+    scored: int
+    kept: int
+    backpropagated: int
+    losses: float
+    seen_by_class: list[float]
+    kept_by_class: list[float]
+
+    @classmethod
+    def added(cls, parts: Sequence[Self]) -> Self:
+        """The sums of some sums."""
+
+        def added(values: Sequence[Any]) -> Any:
+            if isinstance(values[0], list):
+                return [sum(of_class) for of_class in zip(*values, strict=True)]
+            return sum(values)
+
+        names = [f.name for f in fields(cls)]
+        return cls(**{n: added([getattr(p, n) for p in parts]) for n in names})
+
+
 class Epoch:
     """The state of the epoch under way; a checkpoint may fall inside it.
 
@@ -45,9 +71,11 @@ class Epoch:
     ----------
     indices, weights
         The samples of this epoch and what their losses are multiplied by.
-    seen, scored, kept
-        Samples that came by, that were judged by a forward-only pass, and that were
-        trained on.
+    seen
+        Samples that came by, on all processes.
+    scored, kept
+        Samples that were judged by a forward-only pass, and that were trained on, by
+        this process.
     """
 
     def __init__(self, run: Run) -> None:
@@ -82,6 +110,18 @@ class Epoch:
         """Of the first batch: equal in two epochs only if shuffling were forgotten."""
         first = self.batches[0] if self.batches else np.empty(0, np.int64)
         return hashlib.sha256(first.tobytes()).hexdigest()[:8]
+
+    def totals(self, processes: Processes) -> Totals:
+        """What all processes have done together."""
+        mine = Totals(
+            self.scored,
+            self.kept,
+            self.backpropagated,
+            float(self.losses),
+            self.seen_by_class.tolist(),
+            self.kept_by_class.tolist(),
+        )
+        return Totals.added(processes.gather(mine))
 
     def state_dict(self) -> dict[str, Any]:
         """Plain data and tensors."""
@@ -146,20 +186,22 @@ def train_epoch(run: Run, fit: Fit, epoch: Epoch) -> None:
     for i in run.loops.iterate("batch", lambda: len(epoch.batches), checkpoint):
         run.seed_torch()
         with run.clock.measure("data_wait", on_device=False):
-            batch = _batch(run, epoch, i)
+            whole = _batch(run, epoch, i)
+            batch = run.own_share(whole)
         fit.rate.apply(run.optimizer, fit.progress(epoch, run.epoch))
         with run.meter.step(epoch.phase, size=batch.signals.numel()):
-            _train_on_kept(run, epoch, batch)
-        epoch.seen += len(batch)
+            _train_on_kept(run, epoch, whole, batch)
+        epoch.seen += len(whole)
     rest = epoch.packer.rest()
     if rest is not None:
         run.seed_torch()
+        rest = run.own_share(rest)
         with run.meter.step(epoch.phase, size=rest.signals.numel()):
             run.train_on(rest, dropped=True)
 
 
 def _batch(run: Run, epoch: Epoch, i: int) -> Batch:
-    """The i-th batch, cropped, weighted and augmented, on the device."""
+    """The i-th batch of all processes, cropped, weighted and augmented."""
     positions = epoch.batches[i]
     augment = run.cell.budget.augment
     crop = any(isinstance(a, RandomCrop) for a in augment)
@@ -168,23 +210,24 @@ def _batch(run: Run, epoch: Epoch, i: int) -> Batch:
         by_record = np.zeros(len(run.train), dtype=np.float32)
         by_record[epoch.indices] = epoch.weights
         batch.weights = torch.from_numpy(by_record[positions])
-    mixed = augment_batch(batch, augment, len(run.classes), run.rng("augment"))
-    return mixed.to(run.device)
+    return augment_batch(batch, augment, len(run.classes), run.rng("augment"))
 
 
-def _train_on_kept(run: Run, epoch: Epoch, batch: Batch) -> None:
-    """Ask which samples to keep, and train on these: now, or once a batch is full."""
+def _train_on_kept(run: Run, epoch: Epoch, whole: Batch, batch: Batch) -> None:
+    """Ask which samples to keep, and train on these: now, or once a batch is full.
+
+    `batch` is what this process has of `whole`, the batch of all processes.
+    """
     epoch.seen_by_class += class_counts(batch, len(run.classes))
     mask = kept_mask(run, batch)
     kept = batch if mask is None else batch.select(mask)
     epoch.kept += len(kept)
     epoch.kept_by_class += class_counts(kept, len(run.classes))
-    if run.dropping.pack and mask is not None:
-        for full in epoch.packer.add(kept):
-            run.train_on(full, dropped=True)
-    elif len(kept):
-        run.train_on(kept, of=len(batch), dropped=mask is not None)
-    else:
+    pooled = kept_of_all(run, whole, mask, kept) if run.dropping.pack else None
+    if pooled is not None:
+        for full in epoch.packer.add(pooled):
+            run.train_on(run.own_share(full), dropped=True)
+    elif not run.train_on(kept, of=len(whole), dropped=mask is not None):
         epoch.skipped_batches += 1
 
 

@@ -50,6 +50,7 @@ def evaluate(
     """
     was_training = run.model.training
     run.model.eval()
+    run.even_out()
     with run.clock.measure("evaluation"), run.meter.paused(), torch.no_grad():
         probabilities = _predict(run, split)
     run.model.train(was_training)
@@ -66,19 +67,43 @@ def _without_answers(batch: Batch) -> Batch:
 
 
 def _predict(run: Run, split: SplitData) -> NDArray[np.float32]:
-    found = np.empty((len(split), len(run.classes)), dtype=np.float32)
     # Neighbours in length share a batch, so that whole records need little padding.
     order = np.argsort(split.lengths, kind="stable")
-    for positions in batches(order, run.cell.budget.batch_size):
-        if run.loops.stop_requested:
-            raise Interrupted("asked to stop")
-        batch = _without_answers(split.batch(positions)).to(run.device)
-        outputs = run.forward(batch)
-        predicted = run.hook.predict(run=run, batch=batch, outputs=outputs)
-        if predicted.shape != (len(batch), len(run.classes)):
-            raise PluginError(
-                f"predict must return shape {(len(batch), len(run.classes))}, "
-                f"got {tuple(predicted.shape)}"
-            )
-        found[positions] = predicted.float().cpu().numpy()
-    return found
+    budget = run.cell.budget
+    parts = batches(order, min(budget.batch_size, budget.micro_batch or len(order)))
+    own = parts[run.processes.rank :: run.processes.count]
+    told = run.processes.gather([(p, _predict_batch(run, split, p)) for p in own])
+    return _each_once([part for parts in told for part in parts], split)
+
+
+def _predict_batch(
+    run: Run, split: SplitData, positions: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Probabilities of some records, shape (records, classes)."""
+    # Processes that share the cell stop together, between two iterations of a loop.
+    if run.processes.count == 1 and run.loops.stop_requested:
+        raise Interrupted("asked to stop")
+    run.loops.ticks += 1
+    batch = _without_answers(split.batch(positions)).to(run.device)
+    outputs = run.forward(batch)
+    predicted = run.hook.predict(run=run, batch=batch, outputs=outputs)
+    if predicted.shape != (len(batch), len(run.classes)):
+        raise PluginError(
+            f"predict must return shape {(len(batch), len(run.classes))}, "
+            f"got {tuple(predicted.shape)}"
+        )
+    values: NDArray[np.float32] = predicted.float().cpu().numpy()
+    return values
+
+
+def _each_once(
+    parts: Sequence[tuple[NDArray[np.int64], NDArray[np.float32]]], split: SplitData
+) -> NDArray[np.float32]:
+    """Probabilities in the order of the split's records, each record's once."""
+    positions = np.concatenate([where for where, _ in parts])
+    ids = split.ids[positions]
+    assert len(ids) == len(split) == len(np.unique(ids)), "a record counts once"
+    values = np.concatenate([found for _, found in parts])
+    ordered = np.empty_like(values)
+    ordered[positions] = values
+    return ordered

@@ -82,7 +82,10 @@ class Fit:
                 with run.meter.step("re-estimation of BatchNorm"):
                     run.forward(run.train.batch(positions).to(run.device))
 
-        reestimate_batchnorm(run.model, forwards)
+        # Averages over all batches are one process' work; the others get them.
+        if run.processes.is_main:
+            reestimate_batchnorm(run.model, forwards)
+        run.processes.spread(run.model)
 
     def _choose(self, number: int, phase: str, macro_f1: float) -> None:
         """Remember the weights of the best epoch (the earliest of equals), or of the
@@ -98,17 +101,18 @@ class Fit:
             self.chosen = here
             state = self._run.model.state_dict()
             self._best_weights = {k: v.detach().clone() for k, v in state.items()}
+        self._run.chosen.clear()
+        self._run.chosen.update(self.chosen)
 
     def _report(
         self, number: int, epoch: Epoch, validation: Mapping[str, Any]
     ) -> EpochReport:
         run = self._run
         counts = run.meter.samples_of()
-        trained = epoch.backpropagated
-        loss = float(epoch.losses) / trained if trained else None
+        totals = epoch.totals(run.processes)
+        trained = totals.backpropagated
+        loss = totals.losses / trained if trained else None
         shown = ("macro_f1", "accuracy", "label_accuracy", "macro_auroc")
-        seen = epoch.seen_by_class.tolist()
-        kept = epoch.kept_by_class.tolist()
         row = {
             "epoch": number,
             "loops": {k: v for k, v in run.loops.indices.items() if k != "epoch"},
@@ -118,15 +122,20 @@ class Fit:
                 "loss": validation["log_loss"],
                 **{name: validation[name] for name in shown},
             },
-            "kept_share": epoch.kept / epoch.seen if epoch.seen else 0.0,
+            "kept_share": totals.kept / epoch.seen if epoch.seen else 0.0,
             "kept_share_by_class": {
                 name: k / s if s else None
-                for name, k, s in zip(run.classes, kept, seen, strict=True)
+                for name, k, s in zip(
+                    run.classes,
+                    totals.kept_by_class,
+                    totals.seen_by_class,
+                    strict=True,
+                )
             },
             "learning_rate": run.optimizer.param_groups[0]["lr"],
             "seen": epoch.seen,
-            "scored": epoch.scored,
-            "kept": epoch.kept,
+            "scored": totals.scored,
+            "kept": totals.kept,
             "steps": epoch.steps,
             "skipped_batches": epoch.skipped_batches,
             "effective_epochs": counts.effective_epochs,

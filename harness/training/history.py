@@ -11,9 +11,12 @@ from harness.results.files import write_atomically
 
 
 class History:
-    """Rows of plain values; the file holds them all, whatever was interrupted."""
+    """Rows of plain values; the file holds them all, whatever was interrupted.
 
-    def __init__(self, path: Path) -> None:
+    `path` is None where another process of the cell writes the file.
+    """
+
+    def __init__(self, path: Path | None) -> None:
         self.rows: list[dict[str, Any]] = []
         self._path = path
         self._pending: dict[str, Any] = {}
@@ -30,6 +33,8 @@ class History:
 
     def write(self) -> None:
         """Write the file from the rows."""
+        if self._path is None:
+            return
         lines = [json.dumps(row, sort_keys=True, allow_nan=False) for row in self.rows]
         write_atomically(self._path, "".join(line + "\n" for line in lines))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,13 @@ def kept_mask(run: Run, batch: Batch) -> Tensor | None:
     PluginError
         If the hook returns anything but a bool mask, shape (batch,).
     """
+    mask = _chosen(run, batch) if len(batch) else None
+    if run.dropping.min_keep == 0:
+        return mask
+    return _filled_up(run, mask, len(batch))
+
+
+def _chosen(run: Run, batch: Batch) -> Tensor | None:
     run.last_scores = None
     mask: Any = run.hook.select_samples(run=run, batch=batch)
     if mask is None:
@@ -42,25 +49,72 @@ def kept_mask(run: Run, batch: Batch) -> Tensor | None:
             "select_samples must return a bool tensor of shape "
             f"({len(batch)},), got {got}"
         )
-    if run.dropping.min_keep == 0:
-        return mask
-    missing = min(run.dropping.min_keep, len(batch)) - int(mask.sum())
-    return mask if missing <= 0 else _filled(run, mask, missing)
+    return mask
 
 
-def _filled(run: Run, mask: Tensor, missing: int) -> Tensor:
+def _filled_up(run: Run, mask: Tensor | None, size: int) -> Tensor | None:
+    """The own part of the mask of all processes, filled up to `min_keep`."""
+    scores = run.last_scores
+    ease = None if scores is None else scores.true_class_probability
+    told = run.processes.gather((_on_cpu(mask), _on_cpu(ease), size))
+    if all(m is None for m, _, _ in told):
+        return None
+    whole = _joined([(m, n) for m, _, n in told])
+    missing = min(run.dropping.min_keep, len(whole)) - int(whole.sum())
+    if missing > 0:
+        eases = [e for _, e, n in told if n]
+        whole = _filled(run, whole, eases, missing)
+    mine = whole[run.processes.share(len(whole))]
+    return mine.to(run.device)
+
+
+def _on_cpu(tensor: Tensor | None) -> Tensor | None:
+    return None if tensor is None else tensor.cpu()
+
+
+def _joined(parts: Sequence[tuple[Tensor | None, int]]) -> Tensor:
+    """One mask of all processes'; where there is none, everything is kept."""
+    return torch.cat(
+        [torch.ones(n, dtype=torch.bool) if m is None else m for m, n in parts]
+    )
+
+
+def _filled(
+    run: Run, mask: Tensor, eases: Sequence[Tensor | None], missing: int
+) -> Tensor:
     """`mask` with the hardest of the dropped samples added, or random ones where the
     strategy did not score them.
     """
-    if run.last_scores is not None:
-        ease = run.last_scores.true_class_probability.clone()
+    known = [ease for ease in eases if ease is not None]
+    if len(known) == len(eases):
+        ease = torch.cat(known)
     else:
-        drawn = run.rng("min_keep").random(len(mask))
-        ease = torch.from_numpy(drawn).to(mask.device)
+        ease = torch.from_numpy(run.rng("min_keep").random(len(mask)))
     ease[mask] = torch.inf
     filled = mask.clone()
     filled[ease.argsort(stable=True)[:missing]] = True
     return filled
+
+
+def kept_of_all(
+    run: Run, whole: Batch, mask: Tensor | None, kept: Batch
+) -> Batch | None:
+    """What all processes keep of a batch; None where nobody chose.
+
+    Parameters
+    ----------
+    whole
+        The batch of all processes.
+    mask, kept
+        What this process chose of its part.
+    """
+    if run.processes.count == 1:
+        return None if mask is None else kept
+    own = whole.signals[run.processes.share(len(whole))]
+    told = run.processes.gather((_on_cpu(mask), len(own)))
+    if all(m is None for m, _ in told):
+        return None
+    return whole.select(_joined(told))
 
 
 class Packer:

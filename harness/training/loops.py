@@ -35,14 +35,35 @@ class Loops:
         The places of a checkpoint, outermost first; empty for a fresh run.
     restore
         Called once, on entering the innermost saved loop.
+    agree
+        Turns the wish to stop of this process into one of all that share the cell.
+
+    Attributes
+    ----------
+    ticks
+        Iterations begun and batches judged so far: a run that hangs adds none.
     """
 
-    def __init__(self, saved: Sequence[Place], restore: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        saved: Sequence[Place],
+        restore: Callable[[], None],
+        agree: Callable[[bool], bool] = bool,
+    ) -> None:
         self.open: list[Place] = []
         self.stopping = threading.Event()
+        self.ticks = 0
         self._saved = list(saved)
         self._restore = restore
+        self._agree = agree
         self._begun = [0]
+
+    @property
+    def is_returning(self) -> bool:
+        """Whether code runs again that had run before the checkpoint was written, and
+        nothing is restored yet.
+        """
+        return bool(self._saved)
 
     @property
     def stop_requested(self) -> bool:
@@ -103,8 +124,9 @@ class Loops:
         total = count()
         try:
             for index in range(start, total):
-                if self.stop_requested:
+                if self._agree(self.stop_requested):
                     raise Interrupted("asked to stop")
+                self.ticks += 1
                 place.index = index
                 self._begun[depth + 1] = 0
                 yield index

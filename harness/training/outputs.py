@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, Self
 
+import torch
 from torch import Tensor
 
 
@@ -47,6 +49,14 @@ class Scores:
     losses: Tensor
     true_class_probability: Tensor
     correct: Tensor
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Self]) -> Self:
+        """The scores of all samples of a batch that went through in parts."""
+        if len(parts) == 1:
+            return parts[0]
+        names = [f.name for f in fields(cls)]
+        return cls(**{n: torch.cat([getattr(p, n) for p in parts]) for n in names})
 
 
 @dataclass(frozen=True)

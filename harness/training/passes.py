@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,6 +18,7 @@ from harness.plugin import Task
 from harness.training.buffers import kept_buffers
 from harness.training.losses import is_correct, step_mask, true_class_probability
 from harness.training.outputs import Outputs, Scores
+from harness.training.processes import Exchange, Processes
 from harness.training.signature import takes_lengths
 
 if TYPE_CHECKING:
@@ -41,8 +43,9 @@ class Passes:
     hook: Any
     dropping: Dropping
 
-    def __init__(self, accelerator: Accelerator) -> None:
+    def __init__(self, accelerator: Accelerator, processes: int) -> None:
         self.accelerator = accelerator
+        self.processes = Processes(accelerator, processes)
         self.device: torch.device = accelerator.device
         self.tally: Epoch | None = None
         self.last_scores: Scores | None = None
@@ -92,16 +95,44 @@ class Passes:
         self.model.train(mode == "train")
         keeps = mode == "train" and not update_buffers
         with torch.no_grad(), kept_buffers(self.model) if keeps else nullcontext():
-            outputs = self.forward(batch)
-            losses = self._losses(batch, outputs)
-            probability = self.hook.predict(run=self, batch=batch, outputs=outputs)
+            scores = [self._score(part) for part in self._split(batch)]
         self.model.train(was_training)
-        truth = true_class_probability(probability, batch.labels, self.task)
-        correct = is_correct(probability, batch.labels, self.task)
-        self.last_scores = Scores(outputs.logits, losses, truth, correct)
+        self.last_scores = Scores.concatenate(scores)
         if self.tally is not None:
             self.tally.scored += len(batch)
         return self.last_scores
+
+    def _score(self, batch: Batch) -> Scores:
+        outputs = self.forward(batch)
+        losses = self._losses(batch, outputs)
+        probability = self.hook.predict(run=self, batch=batch, outputs=outputs)
+        truth = true_class_probability(probability, batch.labels, self.task)
+        correct = is_correct(probability, batch.labels, self.task)
+        return Scores(outputs.logits, losses, truth, correct)
+
+    def parts(self, batch: Batch) -> Iterator[Batch]:
+        """The batch in parts of at most `budget.micro_batch` samples.
+
+        Losses that are backpropagated while they are gone through are averaged over
+        the whole batch: one `step` after them all is that of the whole batch.
+        """
+        parts = self._split(batch)
+        if len(parts) == 1 and self.cell.budget.micro_batch is None:
+            yield batch
+            return
+        before = self._divisor
+        self._divisor = before or self.processes.total(len(batch))
+        try:
+            yield from parts
+        finally:
+            self._divisor = before
+
+    def _split(self, batch: Batch) -> list[Batch]:
+        size = self.cell.budget.micro_batch or len(batch)
+        if len(batch) <= size:
+            return [batch]
+        starts = range(0, len(batch), size)
+        return [batch.part(slice(start, start + size)) for start in starts]
 
     def losses(self, batch: Batch) -> Tensor:
         """Forward and all losses: one value a sample, weighted; shape (batch,)."""
@@ -119,8 +150,12 @@ class Passes:
         return losses
 
     def backward(self, losses: Tensor) -> None:
-        """Backpropagate the mean of per-sample losses, shape (batch,)."""
-        divisor = self._divisor or len(losses)
+        """Backpropagate the mean of per-sample losses, shape (batch,).
+
+        The mean is over the samples of all processes that share the cell; `step` adds
+        up what each of them found.
+        """
+        divisor = self._divisor or self.processes.total(len(losses))
         mean = losses.mean() if divisor == len(losses) else losses.sum() / divisor
         self.accelerator.backward(mean)
         if self.tally is not None:
@@ -129,9 +164,14 @@ class Passes:
 
     def step(self) -> None:
         """Clip, step the optimizer, let strategies re-apply masks, clear gradients."""
+        self.processes.exchange(Exchange.STEP)
+        self._step()
+
+    def _step(self) -> None:
+        trainable = [p for g in self.optimizer.param_groups for p in g["params"]]
+        self.processes.sum_gradients(trainable)
         limit = self.cell.budget.clip_norm
         if limit is not None:
-            trainable = [p for g in self.optimizer.param_groups for p in g["params"]]
             self.accelerator.clip_grad_norm_(trainable, limit)
         self.optimizer.step()
         self.hook.after_step(run=self)
@@ -141,21 +181,42 @@ class Passes:
 
     def train_on(
         self, batch: Batch, of: int | None = None, *, dropped: bool = False
-    ) -> None:
-        """One training step of the hooks.
+    ) -> bool:
+        """One training step of the hooks; False if no process has a sample for it.
 
         Parameters
         ----------
         batch
-            What is trained on.
+            What this process trains on; it may be empty.
         of
-            Number of samples that it was kept out of.
+            Number of samples that all processes' were kept out of.
         dropped
             True where a strategy chose what to keep: the settings of `Dropping` hold.
         """
+        samples = self.processes.exchange(Exchange.ENTER, len(batch))
+        if not any(samples):
+            return False
         average_over_all = self.dropping.average_over == "batch" and of is not None
         self._divisor = of if average_over_all else None
         frozen = dropped and self.dropping.batchnorm == "full"
         with kept_buffers(self.model) if frozen else nullcontext():
-            self.hook.training_step(run=self, batch=batch)
+            if len(batch):
+                self.hook.training_step(run=self, batch=batch)
+            else:
+                self._follow()
+        if len(batch) and not all(samples):
+            self.processes.exchange(Exchange.LEAVE)
         self._divisor = None
+        return True
+
+    def _follow(self) -> None:
+        """Take the steps of the others, without a sample of one's own."""
+        for what in self.processes.follow():
+            if what is Exchange.STEP:
+                self._step()
+
+    def own_share(self, batch: Batch) -> Batch:
+        """The part of a batch that is this process', on its device."""
+        if self.processes.count > 1:
+            batch = batch.part(self.processes.share(len(batch)))
+        return batch.to(self.device)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import pluggy
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
@@ -18,16 +18,18 @@ from harness.cost.meter import Meter
 from harness.data.loading import DataSplits
 from harness.data.order import generator, torch_seed
 from harness.errors import CellError, PluginError
-from harness.hooks import PROJECT, PlanHooks, TrainingHooks
 from harness.options import Dropping, Execution
 from harness.plugin import Strategy
+from harness.results.requirement import Requirement, requirements_of
 from harness.training.checkpoint import Saver, Tracked, checkpoint_key
-from harness.training.defaults import Defaults
 from harness.training.evaluation import evaluate
 from harness.training.fit import Fit
 from harness.training.history import History
+from harness.training.hooking import plugin_manager
+from harness.training.independence import check_batch_independence
 from harness.training.losses import class_weights
 from harness.training.passes import Passes
+from harness.training.required import RequiredCell
 from harness.training.snapshots import Snapshots
 
 
@@ -57,7 +59,7 @@ class Run(Passes):
         folder: Path,
         execution: Execution,
     ) -> None:
-        super().__init__(Accelerator(mixed_precision=_precision(cell)))
+        super().__init__(Accelerator(mixed_precision=_precision(cell)), cell.processes)
         self.cell = cell
         self.train = data.train
         self.validation = data.validation
@@ -67,23 +69,35 @@ class Run(Passes):
         self.samples = data.samples
         self.new_model = new_model
         self.meter = Meter(len(data.train), self.device, cell.seed)
+        self.meter.peers = self.processes.gather
         self.clock = Clock(self.device)
         self.meter.clock = self.clock
-        self.history = History(folder / "history.jsonl")
-        self.snapshots = Snapshots(folder / "snapshots")
+        writes = self.processes.is_main
+        self.history = History(folder / "history.jsonl" if writes else None)
+        self.snapshots = Snapshots(folder / "snapshots", writes=writes)
         self.dropping = _dropping(strategies)
         self.class_weights = self._class_weights()
         self.hook: Any = plugin_manager(strategies).hook
         self.fitted: Fit | None = None
         self.core = Tracked()
+        # Of the last fit, which a run that goes on from its very end never enters.
+        self.chosen: dict[str, Any] = {}
+        self.core.add("chosen", self.chosen)
         if self.accelerator.scaler is not None:
             self.core.add("scaler", self.accelerator.scaler)
         self._tracked = Tracked()
         self._modules: dict[str, nn.Module] = {}
         self.saver = Saver(
-            folder, checkpoint_key(cell), execution, self._parts(), self.clock
+            folder,
+            checkpoint_key(cell),
+            execution,
+            self._parts(),
+            self.clock,
+            self.processes,
         )
         self.loops = self.saver.loops
+        self.requirements: Mapping[str, Requirement] = requirements_of(cell, folder)
+        self._required: dict[str, RequiredCell] = {}
 
     def _class_weights(self) -> Tensor | None:
         rule = self.cell.budget.class_weights
@@ -109,7 +123,15 @@ class Run(Passes):
     # --- what a run goes through -------------------------------------------------
 
     def execute(self) -> None:
-        """Train from the start, or from the checkpoint, to the final weights."""
+        """Train from the start, or from the checkpoint, to the final weights.
+
+        Raises
+        ------
+        DataError
+            Before anything else, if a required cell isn't done.
+        """
+        for requirement in self.requirements.values():
+            requirement.result()
         torch.manual_seed(torch_seed(self.cell.seed, "initial weights"))
         with self.meter.outside("build_model"):
             self.set_model(self.hook.build_model(run=self))
@@ -120,7 +142,10 @@ class Run(Passes):
 
     def set_model(self, model: nn.Module) -> None:
         """Make `model` the one that is trained, metered and evaluated."""
+        if self.cell.batch_independent:
+            check_batch_independence(model)
         self.model = model.to(self.device)
+        self.processes.spread(self.model)
         self.meter.watch("model", self.model)
         self.core.add("model", self.model)
 
@@ -182,9 +207,42 @@ class Run(Passes):
         the weights that are saved.
         """
         placed = module.to(self.device)
+        self.processes.spread(placed)
         self._modules[name] = placed
         self.core.add(f"module {name}", placed)
         self.meter.watch(name, placed, whole=False)
+        return placed
+
+    def required(self, role: str) -> RequiredCell:
+        """A finished cell that this one requires, by the role that `requires` gave it.
+
+        Ask for its network in `setup`. It is frozen and metered, and part of no
+        checkpoint.
+
+        Raises
+        ------
+        PluginError
+            If the cell requires no such role.
+        """
+        if role not in self.requirements:
+            known = ", ".join(map(repr, sorted(self.requirements))) or "nothing"
+            raise PluginError(
+                f"run.required({role!r}): there is no such role; the cell requires "
+                f"{known}"
+            )
+        cell = self.requirements[role].id
+        if cell not in self._required:
+            # Roles may share a cell: then they share its network, metered once.
+            roles = [r for r, other in self.requirements.items() if other.id == cell]
+            place = partial(self._place_required, f"required:{min(roles)}")
+            self._required[cell] = RequiredCell(
+                self.requirements[role], self.samples, place
+            )
+        return self._required[cell]
+
+    def _place_required(self, name: str, model: nn.Module) -> nn.Module:
+        placed = model.to(self.device)
+        self.meter.watch(name, placed)
         return placed
 
     def parameters(self) -> Iterator[nn.Parameter]:
@@ -204,7 +262,16 @@ class Run(Passes):
         axes
             Numbers that place it in a plot, as `round=3`.
         """
-        self.snapshots.take(name, self.model, axes)
+        self.even_out()
+        # On the way back to a checkpoint the weights aren't those of then: what was
+        # kept then stands.
+        if not self.loops.is_returning:
+            self.snapshots.take(name, self.model, axes)
+
+    def even_out(self) -> None:
+        """Give the processes that share the cell one set of running statistics."""
+        for module in (self.model, *self._modules.values()):
+            self.processes.even_out(module)
 
     def evaluate(self, split: Literal["validation"] = "validation") -> dict[str, Any]:
         """Metrics on the validation split, as in every result.
@@ -225,7 +292,10 @@ class Run(Passes):
         self.history.log(values)
 
     def rng(self, name: str) -> np.random.Generator:
-        """A random stream that depends on the seed, the open loops and `name` only."""
+        """A random stream that depends on the seed, the open loops and `name` only.
+
+        It is the same on every process that shares the cell.
+        """
         return generator(self.cell.seed, *self.loops.path, name)
 
     def progress(self) -> str:
@@ -239,7 +309,9 @@ class Run(Passes):
 
     def seed_torch(self) -> None:
         """Set torch's global random state (dropout's) for this place in the loops."""
-        seed = torch_seed(self.cell.seed, *self.loops.path, "torch")
+        rank = self.processes.rank
+        own = (rank,) if rank else ()
+        seed = torch_seed(self.cell.seed, *self.loops.path, "torch", *own)
         # As torch.manual_seed, which keeps a stack trace a call where CUDA is idle.
         torch.default_generator.manual_seed(seed)
         if self.device.type == "cuda":
@@ -257,19 +329,3 @@ def _dropping(strategies: Sequence[Strategy]) -> Dropping:
     """The settings of the strategy that drops samples, or the defaults."""
     own = [s.params for s in strategies if isinstance(s.params, Dropping)]
     return own[0] if own else Dropping()
-
-
-def plugin_manager(strategies: Sequence[Strategy]) -> pluggy.PluginManager:
-    """The core's defaults, with the cell's strategies over them in their order.
-
-    Of composed strategies the first named is asked first, and wraps the others.
-    """
-    manager = pluggy.PluginManager(PROJECT)
-    manager.add_hookspecs(PlanHooks)
-    manager.add_hookspecs(TrainingHooks)
-    manager.register(Defaults(), name="defaults")
-    # pluggy asks whoever was registered last first.
-    for strategy in reversed(strategies):
-        manager.register(strategy, name=strategy.name)
-    manager.check_pending()
-    return manager

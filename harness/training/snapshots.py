@@ -10,17 +10,22 @@ from typing import Any
 from safetensors.torch import save
 from torch import nn
 
-from harness.errors import PluginError
+from harness.errors import CheckpointError, PluginError
 from harness.results.files import write_atomically
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=-]*")
 
 
 class Snapshots:
-    """Named states of the model; their test figures are never handed to a strategy."""
+    """Named states of the model; their test figures are never handed to a strategy.
 
-    def __init__(self, folder: Path) -> None:
+    Where `writes` is False, another process of the cell writes the files.
+    """
+
+    def __init__(self, folder: Path, *, writes: bool = True) -> None:
         self.folder = folder
+        self._writes = writes
         self.entries: list[dict[str, Any]] = []
 
     def take(self, name: str, model: nn.Module, axes: Mapping[str, float]) -> None:
@@ -31,16 +36,20 @@ class Snapshots:
         PluginError
             If the name is no plain file name, or was used before with other axes.
         """
-        if not _NAME.fullmatch(name):
-            raise PluginError(f"snapshot {name!r}: letters, digits, '.', '_', '-' only")
+        odd = [text for text in (name, *axes) if not _NAME.fullmatch(text)]
+        if odd:
+            raise PluginError(
+                f"snapshot {odd[0]!r}: letters, digits, '.', '_', '-' only"
+            )
         stem = "-".join([name, *(f"{k}={v:g}" for k, v in sorted(axes.items()))])
         file = f"{stem}.safetensors"
         if any(entry["file"] == file for entry in self.entries):
             raise PluginError(f"snapshot {stem!r} is taken twice; give it an axis")
-        state = {
-            k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()
-        }
-        write_atomically(self.folder / file, save(state))
+        if self._writes:
+            state = {
+                k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()
+            }
+            write_atomically(self.folder / file, save(state))
         self.entries.append({"name": name, "axes": dict(axes), "file": file})
 
     def read(self, entry: Mapping[str, Any]) -> bytes:
@@ -53,4 +62,7 @@ class Snapshots:
 
     def load_state_dict(self, state: list[dict[str, Any]]) -> None:
         """As `state_dict` gave it."""
+        odd = [e["file"] for e in state if not _FILE.fullmatch(str(e["file"]))]
+        if odd:
+            raise CheckpointError(f"the checkpoint names a snapshot's file {odd[0]!r}")
         self.entries = [dict(entry) for entry in state]

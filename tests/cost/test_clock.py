@@ -59,7 +59,7 @@ def test_the_meters_own_time_is_kept_apart(meter, net, batch):
 
 
 def test_energy_of_a_cpu_is_not_measured():
-    energy = EnergyMeter(CPU)
+    energy = EnergyMeter([CPU])
     energy.start()
     assert energy.stop() is None
 

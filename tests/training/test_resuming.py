@@ -185,11 +185,14 @@ def test_what_is_no_state_cannot_be_tracked(tmp_path):
 
 
 def test_a_damaged_checkpoint_gives_way_to_the_previous_one(tmp_path):
-    checkpoint.save_checkpoint(tmp_path, {"key": "k", "places": [1]})
-    checkpoint.save_checkpoint(tmp_path, {"key": "k", "places": [2]})
+    first, second = ([["epoch", 0, n]] for n in (1, 2))
+    for places in (first, second):
+        state = {"key": "k", "places": places, "states": []}
+        checkpoint.save_checkpoint(tmp_path, state)
+    assert checkpoint.load_checkpoint(tmp_path, "k")["places"] == second
     newest = tmp_path / "checkpoint.pt"
     newest.write_bytes(newest.read_bytes()[:-40])
-    assert checkpoint.load_checkpoint(tmp_path, "k")["places"] == [1]
+    assert checkpoint.load_checkpoint(tmp_path, "k")["places"] == first
 
 
 def test_another_cell_s_checkpoint_is_not_taken(tmp_path):

@@ -1,0 +1,341 @@
+"""A cell in two processes is the cell that one process would have been."""
+
+import json
+import signal
+import time
+
+import numpy as np
+import psutil
+import pytest
+from safetensors.numpy import load_file
+from suites_to_run import results, run, start, strategy_source
+
+PLAIN_NET = '''"""A network in which no sample knows of another."""
+
+from harness import Model
+
+
+class PlainNet(Model):
+    """Convolutions alone."""
+
+    name = "plain-net"
+    batch_independent = True
+
+    def build(self, leads, samples, outputs):
+        from torch import nn
+
+        return nn.Sequential(
+            nn.Conv1d(leads, 6, 7, stride=2),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool1d(1),
+            nn.Flatten(),
+            nn.Linear(6, outputs),
+        )
+'''
+# One record of all is kept: in most batches by nobody, in one by one process alone.
+ONE_RECORD = strategy_source(
+    "one-record",
+    "    def select_samples(self, run, batch):\n        return batch.index == 5\n",
+)
+COMES_APART = strategy_source(
+    "comes-apart",
+    "    def training_step(self, run, batch):\n"
+    "        losses = run.losses(batch)\n"
+    "        if 5 in batch.index:\n"
+    "            run.backward(losses)\n"
+    "        run.step()\n"
+    "        return True\n",
+)
+FAILS_ON_ONE = strategy_source(
+    "fails-on-one",
+    "    def select_samples(self, run, batch):\n"
+    "        if 5 in batch.index:\n"
+    "            raise KeyError('record five')\n",
+)
+SUITE = """
+name = "several"
+plugins = ["plugins"]
+
+[budget]
+epochs = 3
+batch_size = 16
+optimizer = {{ use = "adamw", lr = 1e-2 }}
+{budget}
+
+[execution]
+processes = {processes}
+checkpoint_seconds = 0.0
+checkpoint_minutes = 1e-9
+
+[[dataset]]
+use = "synthetic"
+records = 50
+duration = 2.0
+
+[[model]]
+use = "{model}"
+
+{strategies}
+"""
+STRATEGIES = """
+[[strategy]]
+use = "majority"
+[[strategy]]
+use = "baseline"
+label = "mixed"
+budget = { augment = ["mixup"], clip_norm = 0.5 }
+[[strategy]]
+use = "dbpd"
+confidence = 0.25
+[[strategy]]
+use = "dbpd"
+label = "packed"
+confidence = 0.22
+min_keep = 5
+pack = true
+[[strategy]]
+use = "one-record"
+"""
+
+
+def write(folder, processes, strategies, model="plain-net", budget=""):
+    plugins = folder / "plugins"
+    plugins.mkdir(exist_ok=True)
+    (plugins / "plain_net.py").write_text(PLAIN_NET)
+    for source in (ONE_RECORD, COMES_APART, FAILS_ON_ONE):
+        name = source.split('name = "')[1].split('"')[0].replace("-", "_")
+        (plugins / f"{name}.py").write_text(source)
+    path = folder / f"{processes}-{model}{budget[:5]}.toml"
+    path.write_text(
+        SUITE.format(
+            processes=processes, strategies=strategies, model=model, budget=budget
+        )
+    )
+    return path
+
+
+def entry(name):
+    return f'[[strategy]]\nuse = "{name}"\n'
+
+
+def run_in(folder, suite, runs, *more, expect=0):
+    given = ("run", str(suite), "--runs", str(folder / runs), "--workers", "1", *more)
+    return run(
+        *given,
+        "--leaderboard",
+        str(folder / f"{runs}-board"),
+        cwd=folder,
+        expect=expect,
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("processes")
+
+
+@pytest.fixture(scope="module")
+def one(folder):
+    run_in(folder, write(folder, 1, STRATEGIES), "one")
+    return folder / "one"
+
+
+@pytest.fixture(scope="module")
+def two(folder):
+    run_in(folder, write(folder, 2, STRATEGIES), "two")
+    return folder / "two"
+
+
+@pytest.fixture(scope="module")
+def parts(folder):
+    """One process that sends each batch through in parts of five samples."""
+    suite = write(folder, 1, STRATEGIES, budget="micro_batch = 5")
+    run_in(folder, suite, "parts")
+    return folder / "parts"
+
+
+def by_label(runs):
+    found = {}
+    for path in runs.rglob("result.json"):
+        result = json.loads(path.read_text())
+        found[result["strategy"]["label"]] = (result, path.parent)
+    return found
+
+
+LABELS = ["majority", "mixed", "dbpd", "packed", "one-record"]
+TRAINED = LABELS[1:]
+
+
+def close(a, b):
+    """Whether two JSON values are the same but for rounding."""
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(close(a[k], b[k]) for k in a)
+    if isinstance(a, list):
+        return len(a) == len(b) and all(map(close, a, b))
+    if isinstance(a, float) and isinstance(b, float):
+        return abs(a - b) <= 1e-5 * max(1.0, abs(a))
+    return a == b
+
+
+@pytest.mark.parametrize("other", ["two", "parts"])
+@pytest.mark.parametrize("label", TRAINED)
+def test_weights_equal_those_of_one_whole_batch(one, other, label, request):
+    alone, folder = by_label(one)[label]
+    shared, other_folder = by_label(request.getfixturevalue(other))[label]
+    assert alone["cell"] == shared["cell"]
+    weights = load_file(folder / "model.safetensors")
+    others = load_file(other_folder / "model.safetensors")
+    for name, values in weights.items():
+        np.testing.assert_allclose(others[name], values, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("other", ["two", "parts"])
+@pytest.mark.parametrize("label", TRAINED)
+def test_counts_and_metrics_equal_those_of_one_whole_batch(one, other, label, request):
+    alone, folder = by_label(one)[label]
+    shared, other_folder = by_label(request.getfixturevalue(other))[label]
+    cost, others = dict(alone["cost"]), dict(shared["cost"])
+    for figures in (cost, others):
+        # How much memory a process needs, and how often it was looked at, do differ.
+        figures.pop("peak_memory_bytes")
+        assert figures.pop("audit")["status"] == "passed"
+    assert close(cost, others)
+    assert close(alone["metrics"], shared["metrics"])
+    rows = [
+        [json.loads(line) for line in (f / "history.jsonl").read_text().splitlines()]
+        for f in (folder, other_folder)
+    ]
+    assert close(*rows)
+
+
+def test_the_cases_hold_what_they_are_for(one):
+    rows = {
+        label: [json.loads(r) for r in (f / "history.jsonl").read_text().splitlines()]
+        for label, (_, f) in by_label(one).items()
+        if label in TRAINED
+    }
+    assert {r["kept"] for r in rows["one-record"]} == {1}
+    assert all(r["skipped_batches"] for r in rows["one-record"])
+    assert any(0 < r["kept"] < r["seen"] for r in rows["dbpd"])
+    assert any(r["steps"] < 3 for r in rows["packed"])
+
+
+@pytest.mark.parametrize("other", ["two", "parts"])
+def test_a_process_and_a_part_need_less_memory(one, other, request):
+    alone = by_label(one)["mixed"][0]["cost"]["peak_memory_bytes"]
+    shared = by_label(request.getfixturevalue(other))["mixed"][0]["cost"]
+    assert shared["peak_memory_bytes"]["activations"] < 0.6 * alone["activations"]
+
+
+def test_every_record_is_judged_once(two):
+    for _, folder in by_label(two).values():
+        ids = np.load(folder / "predictions.npz")["test_records"]
+        assert len(set(ids.tolist())) == len(ids) > 0
+
+
+def test_two_processes_stopped_anywhere_end_in_the_same_bytes(folder, two, tmp_path):
+    suite = write(folder, 2, STRATEGIES)
+    command = (
+        "run",
+        str(suite),
+        "--runs",
+        "runs",
+        "--workers",
+        "1",
+        "--only",
+        "packed",
+    )
+    process = start(*command, cwd=tmp_path)
+    before = time.monotonic()
+    while not list(tmp_path.rglob("checkpoint.previous.pt")):
+        assert process.poll() is None
+        assert time.monotonic() - before < 120
+        time.sleep(0.02)
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 75, output
+    run(*command, cwd=tmp_path)
+    (mine,) = results(tmp_path / "runs").items()
+    assert mine in results(two).items()
+
+
+def test_with_batchnorm_the_number_of_processes_makes_another_cell(folder):
+    suites = [write(folder, n, entry("baseline"), model="cnn1d") for n in (1, 2)]
+    runs = folder / "normalised"
+    for suite in suites:
+        run_in(folder, suite, "normalised")
+    found = [json.loads(p.read_text()) for p in runs.rglob("result.json")]
+    assert len({result["cell"] for result in found}) == 2
+    board = (folder / "normalised-board" / "several.md").read_text()
+    assert "2 processes" in board
+    assert "BatchNorm" in board
+
+
+def test_a_strategy_whose_processes_come_apart_is_told_so(folder):
+    suite = write(folder, 2, entry("comes-apart"))
+    output = run_in(folder, suite, "apart", expect=1)
+    assert "the processes of the cell have come apart" in output
+
+
+def test_what_one_process_fails_of_is_what_the_cell_fails_of(folder):
+    suite = write(folder, 2, entry("fails-on-one"))
+    output = run_in(folder, suite, "failing", expect=1)
+    assert "plugin 'fails-on-one' (fails_on_one.py, line 12): KeyError" in output
+
+
+def test_a_killed_process_takes_its_cell_along_and_nothing_stays_behind(
+    folder, tmp_path, two
+):
+    suite = write(folder, 2, STRATEGIES)
+    command = (
+        "run",
+        str(suite),
+        "--runs",
+        "runs",
+        "--workers",
+        "1",
+        "--only",
+        "packed",
+    )
+    process = start(*command, cwd=tmp_path)
+    before = time.monotonic()
+    while not (ranks := _ranks(process.pid, tmp_path)):
+        assert process.poll() is None
+        assert time.monotonic() - before < 120
+        time.sleep(0.02)
+    ranks[0].kill()
+    output, _ = process.communicate(timeout=120)
+    # It was killed from outside: another attempt goes on.
+    assert process.returncode == 0, output
+    (mine,) = results(tmp_path / "runs").items()
+    assert mine in results(two).items()
+    assert not any(rank.is_running() for rank in ranks)
+
+
+def _ranks(pid, folder):
+    """The further processes of a cell below a command, once it has a checkpoint."""
+    if not list(folder.rglob("checkpoint.pt")):
+        return []
+    family = psutil.Process(pid).children(recursive=True)
+    return [p for p in family if "harness.execution.ranks" in " ".join(p.cmdline())]
+
+
+def test_a_model_that_hides_its_batchnorm_is_found_out(folder):
+    plugins = folder / "plugins"
+    plugins.joinpath("hides.py").write_text(
+        PLAIN_NET.replace("plain-net", "hides").replace(
+            "nn.ReLU()", "nn.BatchNorm1d(6)"
+        )
+    )
+    suite = write(folder, 1, entry("baseline"), model="hides")
+    output = run_in(folder, suite, "hiding", expect=1)
+    plugins.joinpath("hides.py").unlink()
+    assert "declares batch_independent, but '1' is a BatchNorm1d" in output
+
+
+@pytest.mark.parametrize("processes", ["0", "1.5", '"two"'])
+def test_a_number_of_processes_that_is_none_is_refused(folder, processes):
+    suite = write(folder, processes, entry("baseline"))
+    output = run("plan", str(suite), cwd=folder, expect=2)
+    assert "processes" in output
+    suite.unlink()
