@@ -5,7 +5,7 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 # One thread a process: N tests or cells side by side then use N cores.
 export OMP_NUM_THREADS := 1
 
-.PHONY: quick test check bench real clean help
+.PHONY: quick test torture check bench real clean help
 
 help:  ## Show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -20,6 +20,11 @@ quick: $(VENV)/installed  ## Install, run the quick suite (synthetic data), writ
 
 test: $(VENV)/installed  ## Install, run all tests
 	$(BIN)/python -m pytest -n auto --dist worksteal
+
+torture: $(VENV)/installed  ## The tests that kill and race processes, in their long form
+	HARNESS_TEST_KILLS=$${HARNESS_TEST_KILLS:-100} \
+	HARNESS_TEST_RACES=$${HARNESS_TEST_RACES:-500} \
+	$(BIN)/python -m pytest -s tests/execution/test_killing.py tests/execution/test_racing.py
 
 check: $(VENV)/installed  ## Lint, format and types
 	$(BIN)/ruff check .

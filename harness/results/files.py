@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import math
 import os
-import tempfile
+import re
+import stat
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
+
+from harness.results.temporaries import new_temporary
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
@@ -24,9 +30,11 @@ def write_atomically(path: Path, content: bytes | str) -> None:
 
 def write_stream_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """As `write_atomically`, for a writer that takes an open binary file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = new_temporary(path)
+    except OSError as error:
+        raise _about(path, error) from error
     try:
         with os.fdopen(handle, "wb") as stream:
             write(stream)
@@ -35,14 +43,26 @@ def write_stream_atomically(path: Path, write: Callable[[BinaryIO], object]) -> 
         # mkstemp makes files private; results are meant to be shared.
         temporary.chmod(0o644)
         temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        # A full disk names no file by itself.
-        raise OSError(error.errno, error.strerror, str(path)) from error
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    except BaseException as error:
+        with suppress(OSError):
+            temporary.unlink()
+        refused = _os_error(error)
+        if refused is None:
+            raise
+        raise _about(path, refused) from error
     sync_folder(path.parent)
+
+
+def _os_error(error: BaseException | None) -> OSError | None:
+    """What the system said; a library may have made another error of it since."""
+    while error is not None and not isinstance(error, OSError):
+        error = error.__context__
+    return error
+
+
+def _about(path: Path, error: OSError) -> OSError:
+    """The same error, of the file that was to be written: a full disk names none."""
+    return OSError(error.errno, error.strerror, str(path))
 
 
 def sync_folder(folder: Path) -> None:
@@ -50,6 +70,10 @@ def sync_folder(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
+    except OSError as error:
+        # Some shared file systems do it by themselves, and refuse to be asked.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
     finally:
         os.close(handle)
 
@@ -69,6 +93,31 @@ def canonical(value: Any) -> str:
     )
 
 
+def read_limited(path: Path, most: int) -> bytes:
+    """The content of a regular file of at most so many bytes.
+
+    Raises
+    ------
+    OSError
+        If it can't be read, or is no regular file: a pipe could hang its reader, a
+        device feed it without end.
+    ValueError
+        If it is larger.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(handle, "rb") as stream:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "is no regular file", str(path))
+        content = stream.read(most + 1)
+    if len(content) > most:
+        raise ValueError(f"holds more than {most:,} bytes")
+    return content
+
+
+LARGEST_JSON = 1 << 26
+"""Bytes: a result of ten thousand bad records needs a fiftieth of it."""
+
+
 def read_json(path: Path) -> Any:
     """The value in a JSON file.
 
@@ -77,6 +126,44 @@ def read_json(path: Path) -> Any:
     OSError
         If it can't be read.
     ValueError
-        If it is no JSON.
+        If it is no JSON, is nested beyond reason, or holds what JSON's readers
+        disagree on: a key twice, NaN, half of a surrogate pair.
     """
-    return json.loads(path.read_text(encoding="utf-8"))
+    return parse_json(read_limited(path, LARGEST_JSON).decode("utf-8"))
+
+
+def parse_json(text: str) -> Any:
+    """The value of a JSON text; raises ValueError as `read_json`."""
+    try:
+        value = json.loads(
+            text,
+            object_pairs_hook=_unique,
+            parse_constant=_no_constant,
+            parse_float=_finite,
+        )
+        if _SURROGATE.search(text):
+            json.dumps(value, ensure_ascii=False).encode()
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    return value
+
+
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key stands twice")
+    return found
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError(f"{text[:20]} is no number")
+    return value
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")

@@ -18,28 +18,49 @@ RESULT, FAILURE, WEIGHTS = "result.json", "failure.json", "model.safetensors"
 def state_of(cell: Cell, runs: Path) -> State:
     """The cell's state, from the files in its folder alone.
 
-    `stale` is a result whose plugins have been edited since, though their versions
-    were not raised.
+    `stale` is a result whose plugins, or those of a cell that it requires, have been
+    edited since, though their versions were not raised. `blocked` is what a required
+    cell keeps from running for as long as that one has failed.
     """
     if not cell.id:
         return "planned"
     folder = runs / cell.folder
     result = _read(folder / RESULT)
     if result.get("cell") == cell.id:
-        hashes = result.get("provenance", {}).get("plugins", {})
-        return "done" if hashes == source_hashes(cell) else "stale"
+        provenance = result.get("provenance")
+        made_by = provenance.get("plugins") if isinstance(provenance, dict) else None
+        return "done" if made_by == source_hashes(cell) else "stale"
     number = highest_claim(folder)
     if number and not Observer().is_stale(folder, number):
         return "running"
     failure = _read(folder / FAILURE)
-    if failure:
-        return "blocked" if failure.get("kind") == "blocked" else "failed"
-    return "planned"
+    if failure and failure.get("kind") != "blocked":
+        return "failed"
+    return "blocked" if obstacles_of(cell, runs) else "planned"
+
+
+def obstacles_of(cell: Cell, runs: Path) -> dict[str, State]:
+    """The states of required cells that keep a cell from running, by role."""
+    states = {role: state_of(c, runs) for role, c in cell.requires.items()}
+    return {role: s for role, s in states.items() if s in ("failed", "blocked")}
+
+
+def failure_of(cell: Cell, runs: Path) -> str:
+    """Why a cell has failed, in one line."""
+    failure = _read(runs / cell.folder / FAILURE)
+    return (
+        f"{failure.get('kind', 'failed')}: {failure.get('message', 'no reason known')}"
+    )
 
 
 def source_hashes(cell: Cell) -> dict[str, str]:
-    """The source hash of every plugin of a cell, by kind and name."""
-    hashes = {f"dataset {cell.dataset.name}": cell.dataset.source_hash}
+    """The source hash of every plugin of a cell and of all that it requires, by kind
+    and name.
+    """
+    hashes: dict[str, str] = {}
+    for required in cell.requires.values():
+        hashes |= source_hashes(required)
+    hashes[f"dataset {cell.dataset.name}"] = cell.dataset.source_hash
     if cell.model:
         hashes[f"model {cell.model.name}"] = cell.model.source_hash
     hashes |= {f"strategy {s.name}": s.source_hash for s in cell.strategies}

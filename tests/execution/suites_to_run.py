@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
+import uuid
+from contextlib import suppress
 from pathlib import Path
-
-import psutil
 
 SUITE = """
 name = "small"
@@ -36,6 +38,9 @@ use = "cnn1d"
 BASELINE = '\n[[strategy]]\nuse = "baseline"\n'
 DBPD = '\n[[strategy]]\nuse = "dbpd"\nconfidence = 0.4\n'
 
+MARK = "HARNESS_TEST_RUN"
+"""A variable that all processes of one command have: they may be nobody's children."""
+
 
 def write_suite(
     folder: Path, strategies: str, execution: str = "", **plugins: str
@@ -60,39 +65,59 @@ def strategy_source(name: str, body: str) -> str:
     )
 
 
-def start(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
+class Command(subprocess.Popen[str]):
+    """A `harness` command, and the mark of all processes that it starts."""
+
+    mark: str
+
+
+def start(*arguments: str, cwd: Path, **environment: str) -> Command:
     """Begin a `harness` command in a process group of its own."""
-    return subprocess.Popen(
+    mark = uuid.uuid4().hex
+    command = Command(
         [sys.executable, "-m", "harness", *arguments],
         cwd=cwd,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "OMP_NUM_THREADS": "1", MARK: mark, **environment},
         start_new_session=True,
     )
+    command.mark = mark
+    return command
 
 
-def run(*arguments: str, cwd: Path, expect: int = 0) -> str:
+def run(*arguments: str, cwd: Path, expect: int = 0, **environment: str) -> str:
     """Run a `harness` command to its end; what it said."""
-    process = start(*arguments, cwd=cwd)
+    process = start(*arguments, cwd=cwd, **environment)
     output, _ = process.communicate(timeout=240)
     assert process.returncode == expect, output
     return output
 
 
-def kill_everything(process: subprocess.Popen[str]) -> None:
-    """SIGKILL a command and all that it started, as the kernel would."""
-    try:
-        family = [process, *psutil.Process(process.pid).children(recursive=True)]
-    except psutil.NoSuchProcess:
-        family = [process]
-    for member in family:
-        try:
-            member.kill()
-        except psutil.NoSuchProcess:
-            continue
-    process.communicate()
+def family(command: Command) -> list[int]:
+    """The living processes that a command started, whoever their parent is by now."""
+    marked = f"{MARK}={command.mark}".encode()
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            # One that ends meanwhile has no environment any more.
+            with suppress(OSError):
+                if marked in (entry / "environ").read_bytes():
+                    found.append(int(entry.name))
+    return found
+
+
+def kill_everything(command: Command) -> None:
+    """SIGKILL a command and all that it started, until none is left."""
+    with suppress(ProcessLookupError):
+        os.killpg(command.pid, signal.SIGKILL)
+    while alive := family(command):
+        for pid in alive:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.001)
+    command.communicate()
 
 
 def results(runs: Path) -> dict[str, bytes]:
