@@ -5,7 +5,11 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from itertools import product
+from math import prod
 from typing import Any
+
+MOST_POINTS = 1000
+"""Of one entry: sweeps multiply faster than one thinks."""
 
 
 def expand_grid(
@@ -22,9 +26,16 @@ def expand_grid(
     Raises
     ------
     ValueError
-        If a swept value is no list, or an empty one.
+        If a swept value is no list, or an empty one; a key leads into what is no
+        table; or the points are too many.
     """
     axes = _axes(table.get("grid", {}))
+    points_in_all = prod(len(values) for values in axes.values())
+    if points_in_all > MOST_POINTS:
+        raise ValueError(
+            f"grid: stands for {points_in_all:,} entries; at most {MOST_POINTS:,} are "
+            "taken"
+        )
     plain = {key: value for key, value in table.items() if key != "grid"}
     points = [
         dict(zip(axes, values, strict=True)) for values in product(*axes.values())
@@ -56,5 +67,7 @@ def _with(table: dict[str, Any], point: Mapping[str, Any]) -> dict[str, Any]:
         place = result
         for key in path:
             place = place.setdefault(key, {})
+            if not isinstance(place, dict):
+                raise ValueError(f"grid.{name}: {key} is no table, but {place!r}")
         place[last] = value
     return result

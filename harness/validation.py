@@ -9,6 +9,7 @@ from typing import Any
 from harness.errors import did_you_mean
 
 _QUOTED = re.compile(r"'([^']+)'")
+LONGEST_VALUE = 200
 _PLAIN = {
     "model_attributes_type": 'should be a table, as { use = "..." }',
     "model_type": "should be a table",
@@ -53,7 +54,13 @@ def _message(error: Mapping[str, Any], schema: Mapping[str, Any], prefix: str) -
         tag = str(error["ctx"]["tag"])
         return f"{key}.use: unknown {tag!r}; {did_you_mean(tag, known)}"
     text = _PLAIN.get(error["type"]) or str(error["msg"])
-    return f"{key}: {text.replace('Input should', 'should')}, got {error['input']!r}"
+    got = shortened(repr(error["input"]))
+    return f"{key}: {text.replace('Input should', 'should')}, got {got}"
+
+
+def shortened(text: str) -> str:
+    """The text, or its beginning where nobody would read it all."""
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
 
 
 def _dotted(location: Sequence[Any], schema: Mapping[str, Any]) -> str:

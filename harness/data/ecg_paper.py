@@ -84,9 +84,17 @@ def draw_record(
         _draw_strip(axes, strip, baseline, mm_per_sample)
     for row in range(rows):
         _draw_pulse(axes, height - HEADER_MM - (row + 0.5) * ROW_MM)
-    axes.text(MARGIN_MM, height - 8, title, color=INK, fontsize=10, weight="bold")
+    axes.text(
+        MARGIN_MM,
+        height - 8,
+        title,
+        color=INK,
+        fontsize=10,
+        weight="bold",
+        parse_math=False,
+    )
     scale = f"25 mm/s   10 mm/mV   {sampling_rate:g} Hz"
-    axes.text(MARGIN_MM, 4, scale, color=INK, fontsize=8)
+    axes.text(MARGIN_MM, 4, scale, color=INK, fontsize=8, parse_math=False)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, format="png", facecolor=PAPER)
 
@@ -138,7 +146,15 @@ def _draw_strip(
     # line, near enough, and is not moved by tall QRS complexes.
     y = baseline + MM_PER_MV * (strip.millivolts - np.median(strip.millivolts))
     axes.plot(x, y, color=INK, linewidth=0.8, solid_joinstyle="round", zorder=3)
-    axes.text(strip.left + 1, baseline + 8, strip.name, color=INK, fontsize=9, zorder=4)
+    axes.text(
+        strip.left + 1,
+        baseline + 8,
+        strip.name,
+        color=INK,
+        fontsize=9,
+        zorder=4,
+        parse_math=False,
+    )
 
 
 def _draw_pulse(axes: Axes, baseline: float) -> None:

@@ -13,11 +13,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from harness.data.cache import cache_root
+from harness.data.cache import cache_root, recall, remember
 from harness.data.roots import find_root
 from harness.errors import ConfigError, DataError
 from harness.options import DataOptions
-from harness.results.files import canonical, read_json, to_json, write_atomically
+from harness.paths import expanded
+from harness.results.files import canonical
 
 Request = dict[str, Any]
 
@@ -46,11 +47,10 @@ def dataset_fingerprint(request: Request) -> dict[str, Any]:
         What indexing the data set raises.
     """
     path = cache_root() / "index" / f"{request['name']}-{_key(request)}.json"
-    try:
-        summary: dict[str, Any] = read_json(path)
-    except (OSError, ValueError):
+    summary = recall(path)
+    if summary is None:
         summary = _ask_process(request)
-        write_atomically(path, to_json(summary))
+        remember(path, summary)
     return summary
 
 
@@ -59,7 +59,7 @@ def _key(request: Request) -> str:
     files = [root / name for name in request["index_files"]]
     split_file = _options(request).split.file
     if split_file is not None:
-        files.append(_suite_folder(request) / Path(split_file).expanduser())
+        files.append(_suite_folder(request) / expanded(split_file))
     parts = [INDEX_VERSION, request, str(root.resolve()), [_stamp(f) for f in files]]
     return hashlib.sha256(canonical(parts).encode()).hexdigest()[:24]
 

@@ -6,7 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pandas as pd
@@ -21,6 +21,7 @@ from harness.results.files import canonical
 
 REQUIRED = ("patient", "labels", "files")
 SHOWN = 5
+LONGEST_ID = 200
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ def index_records(
     _check_columns(asked, dataset)
     check_options(dataset, options, asked.columns)
     records, excluded = _kept(asked)
+    _check_names(records, dataset)
     _check_labels(records, dataset)
     known = frozenset(asked.index.map(str))
     split, reason = assign_splits(records, dataset, options.split, suite_folder, known)
@@ -119,6 +121,26 @@ def _kept(asked: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
     reasons = records.pop("excluded").fillna("")
     excluded = dict(sorted(Counter(reasons[reasons != ""]).items()))
     return records[reasons == ""], excluded
+
+
+def _check_names(records: pd.DataFrame, dataset: Dataset) -> None:
+    """Refuse ids and paths that do harm where they are shown, stored or opened."""
+    columns = zip(records.index, records["patient"], records["files"], strict=True)
+    for record, patient, files in columns:
+        where = f"dataset {dataset.name!r}: record {record!r}"
+        for name in (record, patient):
+            if not name or len(name) > LONGEST_ID or not name.isprintable():
+                raise DataError(f"{where}: {name!r} is no id: one line of text")
+        for file in files:
+            path = PurePosixPath(file)
+            if path.is_absolute() or ".." in path.parts or not str(path).isprintable():
+                raise DataError(f"{where}: {file!r} is no path below the data set's")
+    odd = [c for c in dataset.classes if not c.isprintable() or not c]
+    if odd or len(set(dataset.classes)) < len(dataset.classes):
+        raise DataError(
+            f"dataset {dataset.name!r}: classes must be lines of text, each once: "
+            f"{list(dataset.classes)}"
+        )
 
 
 def _check_labels(records: pd.DataFrame, dataset: Dataset) -> None:

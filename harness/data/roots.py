@@ -13,6 +13,7 @@ from harness.data.cache import cache_root
 from harness.data.dataset_source import plugin_locator
 from harness.errors import DataError
 from harness.options import DataOptions
+from harness.paths import expanded
 from harness.plugin import Dataset
 from harness.results.files import canonical
 
@@ -59,7 +60,7 @@ def find_root(
 ) -> Path:
     """As `dataset_root`, from plain values, so that no plugin need be imported."""
     if chosen is not None:
-        path = (suite_folder or Path()) / Path(chosen).expanduser()
+        path = (suite_folder or Path()) / expanded(chosen)
         if not folder:
             return path
         return _existing(path, name, source, 'named by `root = "..."`')
@@ -75,7 +76,7 @@ def find_root(
             f"HARNESS_DATA to the folder that holds {folder}/, or `root` in the "
             f"suite's [[dataset]]{_where_to_get_it(source)}"
         )
-    place = Path(data).expanduser()
+    place = expanded(data)
     if place.name == folder and not (place / folder).exists():
         raise DataError(
             f"dataset {name!r}: HARNESS_DATA is {place}, the data set itself; set it "

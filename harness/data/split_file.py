@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -11,8 +10,9 @@ import pandas as pd
 from harness.data.split_names import SPLITS
 from harness.errors import ConfigError
 from harness.plugin import SplitName
+from harness.results.files import read_json
 
-SHOWN = 5
+SHOWN, LONGEST = 5, 80
 
 
 def from_file(
@@ -38,13 +38,15 @@ def from_file(
 
 
 def _some(ids: Sequence[str], fault: str) -> str:
-    shown = ", ".join(ids[:SHOWN]) + (", ..." if len(ids) > SHOWN else "")
+    shown = ", ".join(i[:LONGEST] for i in ids[:SHOWN]) + (
+        ", ..." if len(ids) > SHOWN else ""
+    )
     return f"{len(ids)} record id(s) {fault}: {shown}"
 
 
 def _read_split_file(path: Path, dataset_name: str) -> dict[SplitName, list[str]]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
     except OSError as error:
         raise ConfigError(f"can't be read: {error.strerror}", str(path)) from error
     except ValueError as error:

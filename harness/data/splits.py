@@ -12,6 +12,7 @@ from harness.data.split_names import SPLITS
 from harness.data.stratification import stratified
 from harness.errors import ConfigError, DataError
 from harness.options import Split
+from harness.paths import expanded
 from harness.plugin import Dataset, SplitName
 
 SHOWN = 5
@@ -35,7 +36,7 @@ def assign_splits(
         If the set has no official folds, or the file of ids can't be used.
     """
     if split.file is not None:
-        path = (suite_folder or Path()) / Path(split.file).expanduser()
+        path = (suite_folder or Path()) / expanded(split.file)
         named = from_file(records, path, dataset.name, known)
         return named, f"in no split of {path.name}"
     official = dataset.official_folds

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 FOLDERS = ("training2017", ".")
 REFERENCES = ("REFERENCE-v3.csv", "REFERENCE.csv")
+RECORD_ID = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class CinC2017(Dataset):
@@ -102,19 +104,29 @@ def read_reference(path: Path) -> dict[str, str]:
     Raises
     ------
     DataError
-        If a line is not two fields, its class is unknown, or its record came before.
+        If the file can't be read, a line is not a record id and a class, or its
+        record came before.
     """
     labels: dict[str, str] = {}
-    with path.open(newline="", encoding="utf-8") as file:
-        for line, row in enumerate(csv.reader(file), start=1):
-            if not row:
-                continue
-            if len(row) != 2 or row[1] not in CinC2017.classes:
-                raise DataError(
-                    f"{path}, line {line}: {','.join(row)!r} is not a record id and "
-                    f"one of {', '.join(CinC2017.classes)}"
-                )
-            if row[0] in labels:
-                raise DataError(f"{path}, line {line}: {row[0]} is listed twice")
-            labels[row[0]] = row[1]
+    try:
+        # Spreadsheets put a byte order mark before what they export.
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = list(enumerate(csv.reader(file, strict=True), start=1))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: can't be read ({error})") from error
+    for line, row in rows:
+        if not row:
+            continue
+        if (
+            len(row) != 2
+            or row[1] not in CinC2017.classes
+            or not RECORD_ID.fullmatch(row[0])
+        ):
+            raise DataError(
+                f"{path}, line {line}: {','.join(row)[:80]!r} is not a record id and "
+                f"one of {', '.join(CinC2017.classes)}"
+            )
+        if row[0] in labels:
+            raise DataError(f"{path}, line {line}: {row[0]} is listed twice")
+        labels[row[0]] = row[1]
     return labels

@@ -54,7 +54,7 @@ def test_the_layout_of_the_file(mat):
         assert file["signals"].ndim == 1
         assert file["offsets"][3] == file["lengths"][:3].sum()
         assert file.attrs["sampling_rate"] == 150
-        assert list(file.attrs["leads"]) == ["I"]
+        assert list(file.attrs["leads"]) == [b"I"]
         assert file.attrs["key"] == prepared.key
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -131,7 +132,7 @@ class PTBXL(Dataset):
 
     def _record(self, row: Row) -> dict[str, object]:
         found = self._labels(row)
-        signal = row["filename_lr" if self.params.records == 100 else "filename_hr"]
+        signal = self._signal(row)
         excluded = found.excluded
         # Copies without the large half of the set are common.
         if self.params.records == 500 and not (self.root / f"{signal}.dat").is_file():
@@ -142,9 +143,21 @@ class PTBXL(Dataset):
             "files": (f"{signal}.dat", f"{signal}.hea"),
             "fold": row.integer("strat_fold"),
             "excluded": excluded,
-            "age": age(row.number("age")),
-            "sex": row.number("sex"),
+            "age": age(row),
+            "sex": sex(row),
         }
+
+    def _signal(self, row: Row) -> str:
+        """The path of a record's signal; one that is another record's is refused."""
+        column, end = (
+            ("filename_lr", "lr")
+            if self.params.records == 100
+            else ("filename_hr", "hr")
+        )
+        expected = f"{row.integer('ecg_id'):05d}_{end}"
+        if row[column].rpartition("/")[2] != expected:
+            raise row.error(column, f"a path that ends in {expected}")
+        return row[column]
 
     def _labels(self, row: Row) -> Labelled:
         likelihoods = row.likelihoods("scp_codes")
@@ -168,6 +181,17 @@ COLUMNS = (
 )
 
 
-def age(published: float) -> float:
+def age(row: Row) -> float:
     """Years: versions after 1.0.1 write 300 for all ages above 89, here 90."""
+    published = row.number("age")
+    if published < 0 or published > 300:
+        raise row.error("age", "0 to 300 years")
     return 90.0 if published == 300 else published
+
+
+def sex(row: Row) -> float:
+    """0 male, 1 female, NaN where unknown."""
+    published = row.number("sex")
+    if published not in (0, 1) and not math.isnan(published):
+        raise row.error("sex", "0 or 1")
+    return published

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import ast
 import csv
+import math
+import re
 from typing import TYPE_CHECKING
 
 from harness import DataError
@@ -29,10 +30,12 @@ class Row(dict[str, str]):
 
     def number(self, column: str) -> float:
         """The column as a number; NaN where it's empty."""
-        try:
-            return float(self[column] or "nan")
-        except ValueError:
-            raise self.error(column, "a number") from None
+        if not self[column]:
+            return math.nan
+        # Stricter than float(), for which 1_0 and infinity are numbers too.
+        if not _NUMBER.fullmatch(self[column]):
+            raise self.error(column, "a number")
+        return float(self[column])
 
     def integer(self, column: str) -> int:
         """The column as a whole number, which versions write as `15709.0` as well."""
@@ -43,13 +46,20 @@ class Row(dict[str, str]):
 
     def likelihoods(self, column: str) -> dict[str, float]:
         """The column as a dictionary of statement -> likelihood (%)."""
-        try:
-            found = {
-                str(k): float(v) for k, v in ast.literal_eval(self[column]).items()
-            }
-        except (ValueError, SyntaxError, TypeError, AttributeError):
-            raise self.error(column, "a dictionary like {'NORM': 100.0}") from None
+        expected = "a dictionary like {'NORM': 100.0}"
+        if not _DICTIONARY.fullmatch(self[column]):
+            raise self.error(column, expected)
+        pairs = _ITEM.findall(self[column])
+        found = {code: float(likelihood) for code, likelihood in pairs}
+        if len(found) < len(pairs) or any(x > 100 for x in found.values()):
+            raise self.error(column, f"{expected}, each statement once, 0 to 100")
         return found
+
+
+_NUMBER = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{0,20})?")
+_ITEM = re.compile(r"'([^'\\]{1,40})': ?(\d{1,3}(?:\.\d{0,20})?)", re.ASCII)
+_DICTIONARY = re.compile(rf"\{{(?:{_ITEM.pattern}(?:, ?(?!\}})|(?=\}})))*\}}", re.ASCII)
+"""As the publishers write it. It is matched, never evaluated."""
 
 
 def read_rows(path: Path, required: Sequence[str], key: str) -> list[Row]:
@@ -61,10 +71,17 @@ def read_rows(path: Path, required: Sequence[str], key: str) -> list[Row]:
         If the file is missing or unreadable, lacks a required column, a line has too
         few or too many fields, or a value of the column `key` is empty or repeated.
     """
+    if path.exists() and not path.is_file():
+        raise DataError(f"{path}: can't be read (no regular file)")
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            missing = [c for c in required if c not in (reader.fieldnames or ())]
+        # Spreadsheets put a byte order mark before what they export.
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, strict=True)
+            names = reader.fieldnames or ()
+            twice = sorted({c for c in required if names.count(c) > 1})
+            if twice:
+                raise DataError(f"{path}, line 1: two columns {', '.join(twice)}")
+            missing = [c for c in required if c not in names]
             if missing:
                 raise DataError(f"{path}, line 1: no column {', '.join(missing)}")
             rows = [_row(values, path, reader.line_num) for values in reader]
@@ -72,7 +89,7 @@ def read_rows(path: Path, required: Sequence[str], key: str) -> list[Row]:
         raise DataError(f"{path}: can't be read ({error})") from error
     seen: set[str] = set()
     for row in rows:
-        if not row[key] or row[key] in seen:
+        if not row[key].strip() or row[key] in seen or not row[key].isprintable():
             raise row.error(key, "an id that no other line has")
         seen.add(row[key])
     return rows
