@@ -64,6 +64,41 @@ def cli() -> None:
     show_default=True,
     help="Where cells run; auto takes the GPUs, if there are any.",
 )
+@click.option(
+    "--per-device",
+    type=click.IntRange(min=1),
+    help="Cells that share a GPU, instead of --workers.",
+)
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="PATTERN",
+    help="Run cells whose title, label or id fits, and what they require; `failed` "
+    "stands for those that failed or are blocked; may be repeated.",
+)
+@click.option(
+    "--retries",
+    type=click.IntRange(min=0),
+    help="Further attempts at a cell that ran out of memory or was killed.",
+)
+@click.option(
+    "--executor",
+    type=click.Choice(["local", "slurm"]),
+    default="local",
+    show_default=True,
+    help="This machine, or jobs of a SLURM cluster.",
+)
+@click.option(
+    "--profile",
+    metavar="FILE|NAME",
+    help="Resources of SLURM jobs; goes before the suite's [execution.slurm].",
+)
+@click.option(
+    "--dry-run", is_flag=True, help="Print the SLURM jobs that would be submitted."
+)
+@click.option(
+    "--wait/--no-wait", default=True, help="Follow SLURM jobs to their end (default)."
+)
 @click.option("--fail-fast", is_flag=True, help="Start no cell after one has failed.")
 @click.option(
     "--keep-stale", is_flag=True, help="Keep results whose plugin was edited since."
@@ -76,6 +111,7 @@ def run(suite: Path, workers: str, plugins: tuple[Path, ...], **options: Any) ->
     Ctrl-C stops after a checkpoint; the same command goes on from there. Exit code:
     0 all cells are done, 1 some failed, 2 a mistake in the suite, 75 stopped.
     """
+    from harness.execution.choice import check_choice
     from harness.execution.suite_run import RunOptions, run_suite
     from harness.suite_reader import read_suite
 
@@ -84,6 +120,12 @@ def run(suite: Path, workers: str, plugins: tuple[Path, ...], **options: Any) ->
             "should be a number above 0, or auto", param_hint="--workers"
         )
     count = None if workers == "auto" else int(workers)
+    if count is not None and options["per_device"] is not None:
+        raise click.UsageError(
+            "--per-device and --workers both say how many cells run at a time; "
+            "give one of them"
+        )
+    check_choice(count, **options)
     chosen = RunOptions(workers=count, **options)
     return run_suite(*read_suite(suite, plugins), chosen)
 
@@ -116,6 +158,16 @@ def report(suite: str, runs: Path, leaderboard: Path, quiet: bool) -> int:
     from harness.console.report import report_suite
 
     return report_suite(suite, runs, leaderboard, quiet=quiet)
+
+
+@cli.command()
+@click.argument("suite")
+@runs_option
+def cancel(suite: str, runs: Path) -> int:
+    """Cancel the SLURM jobs of SUITE (a name or a file); what was done is kept."""
+    from harness.console.jobs import cancel_suite
+
+    return cancel_suite(suite, runs)
 
 
 @cli.command()
@@ -248,7 +300,7 @@ def show_record(
 
 def main() -> None:
     """Run the command line; mistakes end in a message, never in a traceback."""
-    from harness.errors import HarnessError
+    from harness.errors import HarnessError, printable
 
     try:
         sys.exit(cli(standalone_mode=False))
@@ -259,12 +311,16 @@ def main() -> None:
         sys.stderr.write("stopped\n")
         sys.exit(75)
     except HarnessError as error:
-        sys.stderr.write(f"error: {error}\n")
+        # It may quote files that somebody else has written.
+        sys.stderr.write(f"error: {printable(error)}\n")
         sys.exit(2)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
     except OSError as error:
         named = f": {error.filename}" if error.filename else ""
-        sys.stderr.write(f"error: {error.strerror or error}{named}\n")
+        sys.stderr.write(f"error: {printable(f'{error.strerror or error}{named}')}\n")
+        sys.exit(2)
+    except MemoryError:
+        sys.stderr.write("error: there is too little memory\n")
         sys.exit(2)

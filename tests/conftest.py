@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["requiring"]
+
 START = "from harness.cli import main; main()"
 
 TINY_SUITE = """

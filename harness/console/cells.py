@@ -15,6 +15,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from harness.cell import Cell
+from harness.errors import printable
 from harness.results.state import State
 
 STYLES: dict[str, str] = {
@@ -71,13 +72,21 @@ class PlainWatcher:
         """A process took the cell up."""
         self._since[cell.id] = time.monotonic()
         if self._verbose:
-            self._console.print(f"start    {escape(cell.title)}")
+            self._console.print(f"start    {_text(cell.title)}")
 
     def progressed(self, cell: Cell, progress: str) -> None:
         """What the cell's process is at."""
         if self._verbose and progress and self._last.get(cell.id) != progress:
             self._last[cell.id] = progress
-            self._console.print(f"         {escape(cell.title)}: {escape(progress)}")
+            self._console.print(f"         {_text(cell.title)}: {_text(progress)}")
+
+    def again(self, cell: Cell, message: str) -> None:
+        """The cell's process ended, and another one will take it up."""
+        took = self._took(cell)
+        self._console.print(
+            f"[yellow]again[/]    {_text(cell.title)}  [dim]{took}[/]\n"
+            f"         {_text(message)}"
+        )
 
     def ended(self, cell: Cell, state: State, message: str) -> None:
         """The cell is done, failed, blocked or was stopped."""
@@ -131,6 +140,12 @@ class LiveWatcher(PlainWatcher):
             self._running[cell.id] = (cell, progress)
         self._show()
 
+    def again(self, cell: Cell, message: str) -> None:
+        """The cell's process ended, and another one will take it up."""
+        self._running.pop(cell.id, None)
+        super().again(cell, message)
+        self._show()
+
     def ended(self, cell: Cell, state: State, message: str) -> None:
         """The cell is done, failed, blocked or was stopped."""
         self._running.pop(cell.id, None)
@@ -146,8 +161,8 @@ class LiveWatcher(PlainWatcher):
         for cell, progress in self._running.values():
             table.add_row(
                 "[cyan]running[/]",
-                escape(cell.title),
-                escape(progress),
+                _text(cell.title),
+                _text(progress),
                 self._took(cell),
             )
         bar = Table.grid(padding=(0, 1))
@@ -161,14 +176,19 @@ class LiveWatcher(PlainWatcher):
         return Group(table, bar)
 
 
+def _text(text: str) -> str:
+    """Text of anybody's making as markup: nothing in it is a style or a command."""
+    return escape(printable(text))
+
+
 def ended_line(count: str, cell: Cell, state: State, took: str, message: str) -> str:
     """One line of markup for an ended cell."""
     shown = "stopped" if state == "planned" else state
     style = STYLES[state]
-    text = f"[{style}]{shown:<8}[/] {escape(cell.title)}"
+    text = f"[{style}]{shown:<8}[/] {_text(cell.title)}"
     tail = [x for x in (took, count) if x]
     line = f"{text}  [dim]{'  '.join(tail)}[/]"
-    return f"{line}\n         {escape(message)}" if message else line
+    return f"{line}\n         {_text(message)}" if message else line
 
 
 def duration(seconds: float) -> str:

@@ -12,6 +12,7 @@ from harness.catalog.parameters import resolve_parameters
 from harness.cell import PluginChoice
 from harness.errors import ConfigError, did_you_mean
 from harness.options import DataOptions
+from harness.paths import expanded
 from harness.suite_reader import read_suite
 
 if TYPE_CHECKING:
@@ -93,6 +94,6 @@ def choose_dataset(
     changes: dict[str, str] = {}
     if root is not None:
         # Typed at a prompt: relative to where one is, not to the suite.
-        changes["root"] = str(Path(root).expanduser().resolve())
+        changes["root"] = str(expanded(root).resolve())
     options = chosen.options.model_copy(update=changes)
     return ChosenDataset(chosen.label, chosen.choice, options, chosen.folder)

@@ -13,7 +13,7 @@ import click
 from harness.console.choosing import ChosenDataset, choose_dataset, datasets_of
 from harness.console.progress import RecordsBar
 from harness.console.table import table
-from harness.errors import ConfigError, DataError
+from harness.errors import ConfigError, DataError, printable
 from harness.execution.hardware import usable_cores
 
 if TYPE_CHECKING:
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 
 BAD = 1
 """Exit code: there are records that can't be used."""
+
+
+def _say(text: str) -> None:
+    # Ids, labels and reasons may quote files that somebody else has written.
+    click.echo(printable(text))
 
 
 def prepare_suite(suite: Path, plugins: Sequence[Path]) -> int:
@@ -44,7 +49,7 @@ def prepare_suite(suite: Path, plugins: Sequence[Path]) -> int:
         used = len(data.index.records) - len(prepared.bad)
         rows.append((chosen.label, used, len(prepared.bad), prepared.path))
     if rows:
-        click.echo(table(("data set", "records", "bad", "prepared file"), rows))
+        _say(table(("data set", "records", "bad", "prepared file"), rows))
     if failures:
         raise DataError("\n".join(dict.fromkeys(failures)))
     return 0
@@ -65,17 +70,17 @@ def check_dataset(
     chosen = choose_dataset(dataset, suite, root, plugins)
     data = chosen.open()
     bad = _bad_records(chosen, data)
-    click.echo(_about(chosen, data))
+    _say(_about(chosen, data))
     click.echo()
-    click.echo(_counts(data.index.counts, list(data.dataset.classes)))
+    _say(_counts(data.index.counts, list(data.dataset.classes)))
     if data.index.excluded:
         click.echo("\nleft out:")
-        click.echo(table(("reason", "records"), list(data.index.excluded.items())))
+        _say(table(("reason", "records"), list(data.index.excluded.items())))
     if not bad:
         click.echo("\nno bad records")
         return 0
     click.echo(f"\n{len(bad)} bad records:")
-    click.echo(table(("record", "reason"), [(b["record"], b["reason"]) for b in bad]))
+    _say(table(("record", "reason"), [(b["record"], b["reason"]) for b in bad]))
     return BAD
 
 
@@ -154,7 +159,7 @@ def draw(
     title = f"{chosen.label} {name}: {labels} ({row['split']})"
     path = out or Path(f"{chosen.label}-{name}.png".replace("/", "_"))
     draw_record(signal, rate, leads, title, path)
-    click.echo(f"{title}: {path}")
+    _say(f"{title}: {path}")
     return 0
 
 

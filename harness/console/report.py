@@ -28,7 +28,7 @@ def report_suite(suite: str, runs: Path, leaderboard: Path, *, quiet: bool) -> i
     from harness.report.terminal import summary_lines
     from harness.report.write import write_leaderboard
 
-    name = _name_of(suite)
+    name = name_of(suite)
     page, data = write_leaderboard(runs, name, leaderboard)
     if not quiet:
         board = build_leaderboard(read_suite(runs, name))
@@ -38,7 +38,8 @@ def report_suite(suite: str, runs: Path, leaderboard: Path, *, quiet: bool) -> i
     return 0
 
 
-def _name_of(suite: str) -> str:
+def name_of(suite: str) -> str:
+    """The name of a suite that is given by it, or by its file."""
     if not suite.endswith(".toml") and not Path(suite).is_file():
         return suite
     from harness.suite import read_suite_file

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import traceback
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -15,8 +15,11 @@ from harness.errors import (
     ConfigError,
     DataError,
     HarnessError,
+    PeerError,
     PluginError,
 )
+from harness.results.files import to_json, write_atomically
+from harness.results.state import FAILURE
 
 Kind = Literal[
     "config",
@@ -24,12 +27,34 @@ Kind = Literal[
     "plugin",
     "checkpoint",
     "out-of-memory",
+    "memory-limit",
     "disk",
     "time-limit",
+    "stalled",
     "crash",
+    "killed",
+    "infrastructure",
     "blocked",
     "error",
 ]
+
+MESSAGE_CHARACTERS = 1000
+TRACEBACK_CHARACTERS = 20_000
+
+_NO_MEMORY = (
+    "out of memory",
+    "can't allocate memory",
+    "not enough memory",
+    "cannot allocate memory",
+    "alloc_failed",
+)
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_PASSING = (
+    *(errno.EIO, errno.ESTALE, errno.EAGAIN, errno.EBUSY, errno.ENXIO, errno.ENODEV),
+    *(errno.ETIMEDOUT, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETDOWN),
+    *(errno.ENETUNREACH, errno.ENETRESET, errno.ECONNRESET, errno.ENOTCONN),
+)
+"""What a file server or a disk says that may be back in a moment."""
 
 
 @dataclass(frozen=True)
@@ -49,17 +74,53 @@ class Failure:
     traceback: str = ""
 
 
+def write_failure(folder: Path, failure: Failure) -> None:
+    """Leave `failure.json`, in place of an earlier one."""
+    write_atomically(folder / FAILURE, to_json(asdict(failure)))
+
+
 def classify(error: BaseException, cell: Cell) -> Failure:
     """The failure that an exception in a cell's process amounts to."""
+    if isinstance(error, PeerError):
+        failure: Failure = error.failure
+        return failure
     kind = _kind(error, cell)
     message = str(error).strip() or type(error).__name__
     if not isinstance(error, HarnessError):
         message = f"{type(error).__name__}: {message}"
+    if kind == "out-of-memory":
+        # What is to be done stands first: what was wrong is long, and may be cut.
+        message = f"{_needs_less(cell)}; {message}"
     culprit = _culprit(error, cell)
     if kind == "plugin" and culprit:
         message = f"plugin {culprit}: {message}"
     trace = "".join(traceback.format_exception(error))
-    return Failure(kind, " ".join(message.split()), trace)
+    return Failure(kind, one_line(message), trace[-TRACEBACK_CHARACTERS:])
+
+
+def one_line(text: str, most: int = MESSAGE_CHARACTERS) -> str:
+    """Text of a plugin's making, fit for a terminal: one line, no control characters.
+
+    A character that can't be shown stands as in Python's source.
+    """
+    line = " ".join(text[: 4 * most].split())
+    shown = "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode() for c in line
+    )
+    return shown if len(shown) <= most else f"{shown[: most - 4]} ..."
+
+
+def _needs_less(cell: Cell) -> str:
+    """What makes a cell need less memory, without making it another experiment."""
+    budget = cell.budget
+    size = min(budget.micro_batch or budget.batch_size, budget.batch_size)
+    if size == 1:
+        return "out of memory, with one sample at a time"
+    return (
+        f"out of memory with {size} samples at a time; "
+        f"budget.micro_batch = {size // 2} sends a batch through in parts, and their "
+        "gradients accumulate"
+    )
 
 
 def _kind(error: BaseException, cell: Cell) -> Kind:
@@ -74,9 +135,12 @@ def _kind(error: BaseException, cell: Cell) -> Kind:
             return "plugin"
         case MemoryError():
             return "out-of-memory"
-        case OSError(errno=errno.ENOSPC | errno.EDQUOT | errno.EFBIG):
+        case OSError() if error.errno in _NO_ROOM:
             return "disk"
-    if "out of memory" in str(error) or "can't allocate memory" in str(error):
+        case OSError() if error.errno in _PASSING:
+            return "infrastructure"
+    text = str(error).lower()
+    if any(sign in text for sign in _NO_MEMORY):
         return "out-of-memory"
     return "plugin" if _culprit(error, cell) else "error"
 

@@ -35,6 +35,15 @@ def _processor() -> str:
     return names[0] if names else platform.machine()
 
 
+def usable_gpus() -> list[str]:
+    """What CUDA_VISIBLE_DEVICES may be set to, to pin a process to one of the GPUs."""
+    names = gpu_names()
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is None:
+        return [str(i) for i in range(len(names))]
+    return [gpu.strip() for gpu in visible.split(",")][: len(names)]
+
+
 def gpu_names() -> list[str]:
     """The NVIDIA GPUs that this process may use, without importing torch."""
     if (

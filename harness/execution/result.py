@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,10 @@ from harness.data.loading import DataSplits
 from harness.data.opening import OpenData
 from harness.data.prepare import Prepared
 from harness.results.files import canonical, to_json, write_atomically
+from harness.results.requirement import required_cost
 from harness.results.state import FAILURE, RESULT, WEIGHTS, source_hashes
 from harness.training.cell import Trained
+from harness.training.run import Run
 
 RESULT_VERSION = 1
 
@@ -40,7 +42,19 @@ def describe_cell(cell: Cell, index: RecordIndex) -> dict[str, Any]:
         "strategies": [_plugin(choice) for choice in cell.strategies],
         "budget": cell.budget.model_dump(mode="json"),
         "seed": cell.seed,
+        **_described_requirements(cell, index),
     }
+
+
+def _described_requirements(cell: Cell, index: RecordIndex) -> dict[str, Any]:
+    """The cells that a cell requires, described; nothing where it requires none.
+
+    They are split as the cell itself is.
+    """
+    if not cell.requires:
+        return {}
+    described = {role: describe_cell(c, index) for role, c in cell.requires.items()}
+    return {"requires": described}
 
 
 def _plugin(choice: Any) -> dict[str, Any]:
@@ -53,9 +67,7 @@ def assemble(
 ) -> dict[str, Any]:
     """`result.json`: equal, byte for byte, for equal runs."""
     run = trained.run
-    optimizer = getattr(run, "optimizer", None)
-    cost = run.meter.summary(run.model, optimizer)
-    chosen = run.fitted.chosen if run.fitted else {}
+    cost = trained.cost
     rows = run.history.rows
     return {
         "schema_version": RESULT_VERSION,
@@ -81,8 +93,9 @@ def assemble(
             "validation": trained.validation.metrics,
         },
         "snapshots": trained.snapshots,
-        "weights": {"rule": cell.budget.weights, **chosen},
+        "weights": {"rule": cell.budget.weights, **run.chosen},
         "cost": cost,
+        **_required(run, cost),
         "steps": sum(row["steps"] for row in rows),
         "skipped_batches": sum(row["skipped_batches"] for row in rows),
         "provenance": {
@@ -92,9 +105,27 @@ def assemble(
             "numpy": version("numpy"),
             "plugins": source_hashes(cell),
             "threads": cell.budget.threads,
+            **_sharing(cell),
             "precision": cell.budget.precision,
             "device_type": run.device.type,
         },
+    }
+
+
+def _required(run: Run, cost: Mapping[str, Any]) -> dict[str, Any]:
+    """The cells that this one requires, with their cost; nothing where it has none."""
+    if not run.requirements:
+        return {}
+    return {"required": required_cost(run.requirements, cost)}
+
+
+def _sharing(cell: Cell) -> dict[str, Any]:
+    """How several processes shared the cell; nothing to say of one."""
+    if cell.processes == 1:
+        return {}
+    return {
+        "processes": cell.processes,
+        "batch_independent": cell.batch_independent,
     }
 
 
@@ -133,8 +164,11 @@ def write_result(
     result: Mapping[str, Any],
     description: Mapping[str, Any],
     trained: Trained,
+    check_claim: Callable[[], None],
 ) -> None:
     """Write everything that the result refers to, and the result last.
+
+    `check_claim` is asked right before the result appears, and may raise.
 
     Raises
     ------
@@ -149,6 +183,7 @@ def write_result(
     # The weights alone must tell what they are: `harness evaluate` reads it.
     metadata = {"harness_cell": canonical(description)}
     write_atomically(folder / WEIGHTS, save(weights, metadata))
+    check_claim()
     (folder / FAILURE).unlink(missing_ok=True)
     write_atomically(folder / RESULT, to_json(result))
 

@@ -8,19 +8,31 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
 from harness.catalog import Catalog
+from harness.cell import Cell
 from harness.console.cells import LiveWatcher, PlainWatcher, summary_of
 from harness.console.output import news, out
 from harness.console.progress import RecordsBar
 from harness.errors import ConfigError
-from harness.execution.hardware import gpu_names, usable_cores
+from harness.execution.hardware import usable_cores, usable_gpus
 from harness.execution.local import LocalExecutor
+from harness.execution.only import chosen
+from harness.execution.order import expected_seconds
+from harness.execution.places import Places, Request, find_places
+from harness.execution.pool import WorkerPool
+from harness.options import Execution
 from harness.plan import Plan, PlannedCell, make_plan, write_manifest
+from harness.results.files import read_json
 from harness.results.state import State
+from harness.results.tidying import tidy
 from harness.suite import Suite
+
+if TYPE_CHECKING:
+    from harness.execution.slurm.executor import SlurmExecutor
 
 DONE, FAILED, STOPPED = 0, 1, 75
 LEAST_FREE_BYTES = 256 * 2**20
@@ -35,18 +47,39 @@ class RunOptions:
     ----------
     workers
         Cells at a time; None: one a GPU, or as many as the cores have threads for.
+    per_device
+        Cells that share a GPU.
     device
         `auto` takes the GPUs, if there are any.
+    only
+        Patterns of the cells to run; none: all.
+    retries
+        Instead of the suite's.
+    executor
+        `local`, or `slurm`.
+    profile
+        Resources of SLURM jobs: a file, or its name in the user's configuration.
+    dry_run
+        Print what would be submitted, and submit nothing.
+    wait
+        Follow submitted jobs to their end.
     """
 
     runs: Path
     leaderboard: Path
     workers: int | None = None
+    per_device: int | None = None
     device: str = "auto"
+    only: tuple[str, ...] = ()
+    retries: int | None = None
     fail_fast: bool = False
     keep_stale: bool = False
     quiet: bool = False
     verbose: bool = False
+    executor: str = "local"
+    profile: str | None = None
+    dry_run: bool = False
+    wait: bool = True
 
 
 def run_suite(suite: Suite, catalog: Catalog, options: RunOptions) -> int:
@@ -60,16 +93,33 @@ def run_suite(suite: Suite, catalog: Catalog, options: RunOptions) -> int:
     plan = make_plan(suite, catalog, options.runs)
     if plan.missing_data:
         raise ConfigError(list(plan.missing_data.values()), str(suite.path))
-    check_folder(options.runs)
-    check_folder(options.leaderboard)
-    write_manifest(plan, options.runs)
+    cluster = _cluster(suite, options)
+    if not options.dry_run:
+        check_folder(options.runs)
+        check_folder(options.leaderboard)
+        write_manifest(plan, options.runs)
+        for planned in plan.cells:
+            if planned.state == "done":
+                tidy(options.runs / planned.cell.folder)
     cells = _settle_stale(plan, options)
+    if options.only:
+        cells = chosen(cells, options.only)
     pending = [p for p in cells if p.state != "done"]
     if not options.quiet:
-        news().print(_opening(suite, cells, pending))
+        news().print(_opening(suite, cells, pending, len(plan.cells)))
     states: dict[str, State] = {p.cell.id: p.state for p in cells}
-    if pending:
+    if cluster and options.dry_run:
+        cluster.show(cells)
+        return DONE
+    if cluster and pending:
         prepare_data(pending, quiet=options.quiet)
+        submitted = cluster.submit(cells)
+        news().print(escape(str(submitted)))
+        if not options.wait:
+            return DONE
+        with (watcher := _watcher(len(submitted.jobs), options)):
+            states = cluster.follow(cells, submitted, watcher)
+    elif pending:
         states = _execute(suite, cells, pending, options)
     code = _exit_code(list(states.values()))
     _report(suite, options)
@@ -77,6 +127,11 @@ def run_suite(suite: Suite, catalog: Catalog, options: RunOptions) -> int:
         news().print(summary_of(list(states.values())))
     if code == STOPPED:
         news().print("stopped; the same command goes on from here")
+        if cluster:
+            news().print(
+                "jobs that wait or are at work go on by themselves: `harness cancel "
+                f"{suite.name}` ends them"
+            )
     return code
 
 
@@ -124,10 +179,17 @@ def _settle_stale(plan: Plan, options: RunOptions) -> list[PlannedCell]:
 
 
 def _opening(
-    suite: Suite, cells: Sequence[PlannedCell], pending: Sequence[PlannedCell]
+    suite: Suite,
+    cells: Sequence[PlannedCell],
+    pending: Sequence[PlannedCell],
+    in_all: int,
 ) -> str:
     done = len(cells) - len(pending)
-    return f"suite {suite.name}: {len(cells)} cells, {done} done, {len(pending)} to run"
+    of = "" if len(cells) == in_all else f" of {in_all}"
+    return (
+        f"suite {suite.name}: {len(cells)}{of} cells, {done} done, "
+        f"{len(pending)} to run"
+    )
 
 
 def prepare_data(pending: Sequence[PlannedCell], *, quiet: bool = False) -> None:
@@ -149,17 +211,16 @@ def prepare_data(pending: Sequence[PlannedCell], *, quiet: bool = False) -> None
             data.prepare(workers=1 if few else usable_cores(), progress=bar)
 
 
-def devices(options: RunOptions, threads: int) -> list[str]:
-    """One entry a worker: the CPU, or a GPU's index."""
-    gpus = (
-        [] if options.device == "cpu" else [str(i) for i, _ in enumerate(gpu_names())]
-    )
-    if options.device == "cuda" and not gpus:
-        raise ConfigError("--device cuda: no NVIDIA GPU was found")
-    if gpus:
-        workers = options.workers or len(gpus)
-        return [gpus[i % len(gpus)] for i in range(workers)]
-    return ["cpu"] * (options.workers or max(1, usable_cores() // threads))
+def places_for(cells: Sequence[Cell], request: Request) -> Places:
+    """Where on this machine the cells would run.
+
+    Raises
+    ------
+    ConfigError
+        If the machine can't run them as the command asks.
+    """
+    gpus = [] if request.device == "cpu" else usable_gpus()
+    return find_places(request, cells, gpus, usable_cores())
 
 
 def _execute(
@@ -168,25 +229,56 @@ def _execute(
     pending: Sequence[PlannedCell],
     options: RunOptions,
 ) -> dict[str, State]:
-    live = news().is_terminal and not options.quiet
-    console = news()
-    watcher = (
-        LiveWatcher(console, len(pending))
-        if live
-        else PlainWatcher(
-            console, len(pending), quiet=options.quiet, verbose=options.verbose
+    request = Request(options.workers, options.per_device, options.device)
+    waiting = [p.cell for p in pending]
+    places = places_for(waiting, request)
+    execution = _execution(suite, options)
+    watcher = _watcher(len(pending), options)
+    pool = WorkerPool()
+    try:
+        pool.warm_up()
+        prepare_data(pending, quiet=options.quiet)
+        executor = LocalExecutor(
+            options.runs,
+            execution,
+            places,
+            watcher,
+            seconds=expected_seconds(waiting, options.runs),
+            pool=pool,
+            fail_fast=options.fail_fast,
         )
-    )
-    threads = max(p.cell.budget.threads for p in pending)
-    executor = LocalExecutor(
+        with watcher:
+            return executor.run(cells)
+    finally:
+        pool.close()
+
+
+def _execution(suite: Suite, options: RunOptions) -> Execution:
+    if options.retries is None:
+        return suite.execution
+    return suite.execution.model_copy(update={"retries": options.retries})
+
+
+def _cluster(suite: Suite, options: RunOptions) -> SlurmExecutor | None:
+    """Where jobs are submitted to; None: cells run on this machine."""
+    if options.executor != "slurm":
+        return None
+    from harness.execution.slurm.executor import slurm_executor
+
+    return slurm_executor(
         options.runs,
-        suite.execution,
-        devices(options, threads),
-        watcher,
+        suite.name,
+        _execution(suite, options),
+        options.profile,
         fail_fast=options.fail_fast,
+        submits=not options.dry_run,
     )
-    with watcher:
-        return executor.run(cells)
+
+
+def _watcher(total: int, options: RunOptions) -> PlainWatcher:
+    if news().is_terminal and not options.quiet:
+        return LiveWatcher(news(), total)
+    return PlainWatcher(news(), total, quiet=options.quiet, verbose=options.verbose)
 
 
 def _exit_code(states: Sequence[State]) -> int:
@@ -196,13 +288,10 @@ def _exit_code(states: Sequence[State]) -> int:
 
 
 def _report(suite: Suite, options: RunOptions) -> None:
-    from harness.report.frame import read_suite
-    from harness.report.leaderboard import build_leaderboard
     from harness.report.terminal import summary_lines
     from harness.report.write import write_leaderboard
 
-    markdown, _ = write_leaderboard(options.runs, suite.name, options.leaderboard)
+    markdown, data = write_leaderboard(options.runs, suite.name, options.leaderboard)
     if not options.quiet:
-        board = build_leaderboard(read_suite(options.runs, suite.name))
-        out().print(escape("\n".join(summary_lines(board))))
+        out().print(escape("\n".join(summary_lines(read_json(data)))))
     out().print(f"leaderboard: {escape(str(markdown))}")

@@ -52,3 +52,14 @@ def test_the_composed_strategies_run_in_rounds(desk):
     result = json.loads(file.read_text())
     assert [s["axes"]["round"] for s in result["snapshots"]] == [0, 1]
     assert result["cost"]["forward_epochs"] > 4
+
+
+def test_the_distilled_network_has_a_teacher_that_counts(desk):
+    run_harness(desk, "run", "distil.toml")
+    page = (desk / "leaderboard" / "distil.md").read_text()
+    assert "2 of 2 cells done" in page
+    assert "cells that it requires (baseline:" in page
+    (file,) = (desk / "runs/synthetic/cnn1d").glob("distil/*/result.json")
+    result = json.loads(file.read_text())
+    assert result["cost"]["forward_epochs"] == 2 * result["cost"]["effective_epochs"]
+    assert result["cost"]["audit"]["status"] == "passed"

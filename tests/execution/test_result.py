@@ -18,6 +18,7 @@ FILES = {
     "model.safetensors",
     "curves.svg",
     "log.txt",
+    ".released-1",
 }
 
 
