@@ -61,7 +61,7 @@ class SavedCell(_File):
     identity: SavedIdentity
     dataset: SavedDataset
     model: SavedPlugin | None
-    strategies: list[SavedPlugin]
+    strategies: list[SavedPlugin] = Field(min_length=1)
     budget: Budget
     seed: int
     requires: dict[str, SavedCell] = {}

@@ -5,9 +5,9 @@ All cells die at once, each loses other files then, and one command goes on with
 
 import json
 import multiprocessing
-import os
 import random
 import shutil
+from dataclasses import replace
 
 import pytest
 from killing import board_without_times, differences, litter
@@ -84,25 +84,6 @@ DAMAGES = [
 SEEDS = list(range(len(DAMAGES)))
 
 
-@pytest.fixture(scope="module")
-def suite(tmp_path_factory):
-    path = write_suite(
-        tmp_path_factory.mktemp("half-written"),
-        '\n[[strategy]]\nuse = "dying"\n',
-        "retries = 0",
-        dying=DYING,
-    )
-    path.write_text(path.read_text().replace("seeds = [0]", f"seeds = {SEEDS}"))
-    return path
-
-
-@pytest.fixture(scope="module")
-def unbroken(suite, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("unbroken")
-    run("run", str(suite), "-q", cwd=folder)
-    return folder
-
-
 def cell_of(runs, seed):
     (folder,) = runs.glob(f"synthetic/cnn1d/dying/{seed}-*")
     return folder
@@ -116,9 +97,14 @@ def harm(folder, names, damage, whole):
         path.write_bytes(damage(raw))
 
 
-def test_what_an_older_crash_left_is_repaired_and_never_believed(
-    suite, unbroken, tmp_path, monkeypatch
-):
+def test_what_an_older_crash_left_is_repaired_and_never_believed(tmp_path, monkeypatch):
+    suite = write_suite(
+        tmp_path, '\n[[strategy]]\nuse = "dying"\n', "retries = 0", dying=DYING
+    )
+    suite.write_text(suite.read_text().replace("seeds = [0]", f"seeds = {SEEDS}"))
+    unbroken = tmp_path / "unbroken"
+    unbroken.mkdir()
+    run("run", str(suite), "-q", cwd=unbroken)
     cache, runs = tmp_path / "cache", tmp_path / "runs"
     monkeypatch.setenv("HARNESS_CACHE", str(cache))
     run("run", str(suite), "-q", cwd=tmp_path, expect=1, HARNESS_TEST_DIE="1")
@@ -149,64 +135,60 @@ def test_what_an_older_crash_left_is_repaired_and_never_believed(
 
 
 @pytest.fixture
-def finished(unbroken, tmp_path):
-    shutil.copytree(unbroken, tmp_path, dirs_exist_ok=True)
-    return tmp_path
+def finished(tiny_run, tmp_path):
+    """A suite of three cells that is done, to be harmed."""
+    for folder in (tiny_run.runs, tiny_run.leaderboard):
+        shutil.copytree(folder, tmp_path / folder.name)
+    runs, leaderboard = tmp_path / "runs", tmp_path / "leaderboard"
+    return replace(tiny_run, runs=runs, leaderboard=leaderboard)
 
 
-def test_a_finished_cell_stands_without_what_no_figure_is_made_of(suite, finished):
-    cell = cell_of(finished / "runs", 0)
+def test_a_finished_cell_stands_without_what_no_figure_is_made_of(finished):
+    cell = finished.cell("dbpd")
     for name in ("cell.json", "history.jsonl", "log.txt", ".released-1"):
         (cell / name).write_bytes(rubbish(b""))
     (cell / "measured.json").write_bytes(b"")
-    page = finished / "leaderboard" / "small.md"
+    page = finished.leaderboard / "tiny.md"
     page.unlink()
+    said = run("run", str(finished.suite), cwd=cell.parents[4])
+    assert "3 done, 0 to run" in said
+    assert "dbpd" in page.read_text()
 
-    said = run("run", str(suite), cwd=finished)
-    assert f"{len(DAMAGES)} done, 0 to run" in said
-    assert "dying" in page.read_text()
 
-
-def test_who_died_right_after_its_result_leaves_nothing_behind(suite, finished):
-    cells = [cell_of(finished / "runs", seed) for seed in (0, 1)]
-    for cell in cells:
-        process = FORK.Process(target=take_claim, args=(cell, Observer().is_stale))
-        process.start()
-        process.join()
-        for name in (*CHECKPOINTS, "attempts", ".checkpoint.new.tmp"):
-            (cell / name).touch()
-        assert len(litter(finished / "runs")) >= 5
-    before = results(finished / "runs")
-    said = run("run", str(suite), cwd=finished)
-    assert f"{len(DAMAGES)} done, 0 to run" in said
-    assert litter(finished / "runs") == []
-    assert results(finished / "runs") == before
+def test_who_died_right_after_its_result_leaves_nothing_behind(finished):
+    cell = finished.cell("dbpd")
+    process = FORK.Process(target=take_claim, args=(cell, Observer().is_stale))
+    process.start()
+    process.join()
+    for name in (*CHECKPOINTS, "attempts", ".checkpoint.new.tmp"):
+        (cell / name).touch()
+    assert len(litter(finished.runs)) == 6
+    before = results(finished.runs)
+    said = run("run", str(finished.suite), cwd=cell.parents[4])
+    assert "3 done, 0 to run" in said
+    assert litter(finished.runs) == []
+    assert results(finished.runs) == before
 
 
 @pytest.mark.parametrize("damage", [cut, empty, zeros, rubbish])
-def test_damaged_weights_are_refused_by_who_reads_them(
-    suite, finished, harness, damage
-):
-    cell = cell_of(finished / "runs", 0)
-    weights = cell / "model.safetensors"
+def test_damaged_weights_are_refused_by_who_reads_them(finished, harness, damage):
+    weights = finished.cell("dbpd") / "model.safetensors"
     weights.write_bytes(damage(weights.read_bytes()))
-    outcome = harness("evaluate", cell, "--plugins", suite.parent / "plugins")
+    outcome = harness("evaluate", weights.parent)
     assert outcome.code == 2
     assert "model.safetensors" in outcome.err
     assert "Traceback" not in outcome.err
 
 
 @pytest.mark.parametrize("damage", [cut, empty, zeros, rubbish])
-def test_a_damaged_list_of_cells_is_told_and_made_again(
-    suite, finished, harness, damage
-):
-    manifest = finished / "runs" / "suites" / "small.json"
+def test_a_damaged_list_of_cells_is_told_and_made_again(finished, harness, damage):
+    manifest = finished.runs / "suites" / "tiny.json"
     whole = manifest.read_bytes()
     manifest.write_bytes(damage(whole))
-    os.chdir(finished)
-    outcome = harness("report", "small")
+    folders = ("--runs", finished.runs, "--leaderboard", finished.leaderboard)
+    outcome = harness("report", "tiny", *folders)
     assert outcome.code == 2
-    assert "small.json" in outcome.err
-    outcome = harness("run", suite, "-q")
+    assert "tiny.json" in outcome.err
+    outcome = harness("run", finished.suite, "-q", *folders)
     assert outcome.code == 0
     assert manifest.read_bytes() == whole

@@ -91,6 +91,7 @@ def test_another_description_ends_in_a_cell_or_a_message(whole, catalog, tmp_pat
     @given(mutated_value(about))
     @example(about | {"id": "../../../x"})
     @example(about | {"requires": {"teacher": about | {"id": "../../../../x"}}})
+    @example(about | {"strategies": []})
     @example(about | {"seed": 10**4000})
     @example(about | {"model": {"name": "../../x", "version": 1, "params": {}}})
     def run(described):
