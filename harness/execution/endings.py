@@ -11,7 +11,6 @@ from harness.execution.pool import WorkerProcess
 from harness.execution.worker import UNTOLD
 from harness.results.files import read_json
 from harness.results.state import FAILURE
-from harness.results.temporaries import TEMPORARY
 
 
 def crash(process: WorkerProcess) -> Failure:
@@ -36,7 +35,7 @@ def refused_by(folder: Path) -> Failure | None:
     """Why nothing can be written to a cell's folder, if so."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".", suffix=TEMPORARY):
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".writable-"):
             return None
     except OSError as error:
         return Failure("disk", f"{error.strerror}: {folder}")
