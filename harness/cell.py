@@ -43,6 +43,7 @@ class PluginChoice:
     source_hash: str
     params: Mapping[str, Any] = field(default_factory=dict)
     changed: Mapping[str, Any] = field(default_factory=dict)
+    batch_independent: bool = False
 
     @classmethod
     def named(cls, name: str, params: Mapping[str, Any]) -> Self:
@@ -74,9 +75,6 @@ class Cell:
         was not found, and then the cell has no id.
     processes
         How many share each batch of the cell.
-    batch_independent
-        The model's word that a sample's result depends neither on its batch nor on
-        chance: then `processes` and micro-batches don't make another cell.
     split_hash
         Of the file of ids that the split is read from, if there is one.
     requires
@@ -97,7 +95,6 @@ class Cell:
     labels: Mapping[str, str | None] = field(default_factory=dict)
     suite_folder: str = ""
     processes: int = 1
-    batch_independent: bool = False
 
     def replace(self, **changes: Any) -> Self:
         """The cell with some fields changed."""
@@ -193,6 +190,15 @@ class Cell:
         return "+".join(choice.name for choice in self.strategies)
 
     @property
+    def batch_independent(self) -> bool:
+        """Whether model and strategies say that what becomes of a sample depends
+        neither on its batch nor on chance: then `processes` and micro-batches don't
+        make another cell.
+        """
+        parts = (self.model, *self.strategies)
+        return all(part is not None and part.batch_independent for part in parts)
+
+    @property
     def folder(self) -> PurePosixPath:
         """Where the result lies below the folder of runs."""
         model = self.model.name if self.model else NO_MODEL
@@ -226,7 +232,6 @@ class Cell:
             "labels": dict(self.labels),
             "suite_folder": self.suite_folder,
             "processes": self.processes,
-            "batch_independent": self.batch_independent,
         }
 
     @classmethod
@@ -252,7 +257,6 @@ class Cell:
             labels=data["labels"],
             suite_folder=data["suite_folder"],
             processes=data["processes"],
-            batch_independent=data["batch_independent"],
         )
 
 

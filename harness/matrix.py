@@ -65,7 +65,6 @@ def _cell(
         },
         suite_folder=str(suite.folder.resolve()),
         processes=suite.execution.processes if model else 1,
-        batch_independent=bool(model and model.batch_independent),
     )
 
 

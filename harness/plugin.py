@@ -162,5 +162,9 @@ class Model(Plugin):
 class Strategy(Plugin):
     """A way to train: a pluggy plugin that implements some of `harness.hooks`."""
 
+    batch_independent: ClassVar[bool] = False
+    """True if what it does with a sample depends neither on the others of its batch
+    (as keeping the harder half does) nor on chance; see `Model.batch_independent`."""
+
     uses_model: ClassVar[bool] = True
     """False for floors that ignore the suite's models: one cell for all of them."""

@@ -136,14 +136,12 @@ class _Graph:
             model = None
         elif model is None:
             raise ConfigError(f"{cell.strategy_name!r} needs with_model(...)", where)
-        independent = model and self.catalog.get("model", model.name).attributes
         found = cell.replace(
             strategies=strategies,
             model=model,
             requires={},
             suite_folder=dependent.suite_folder,
             processes=dependent.processes if model else 1,
-            batch_independent=bool(independent and independent["batch_independent"]),
         )
         found = found.replace(labels=labels_beside(found, dependent))
         return self._with_data(found, dependent, where)

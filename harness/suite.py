@@ -69,7 +69,6 @@ class ModelEntry:
 
     label: str
     choice: PluginChoice
-    batch_independent: bool
 
 
 @dataclass(frozen=True)

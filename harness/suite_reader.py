@@ -145,7 +145,7 @@ class _Reader:
         declaration = self._declared("model", table, where)
         label = take_label(table, declaration.name, where)
         choice = resolve_parameters(declaration, table, where, KEYS)
-        return ModelEntry(label, choice, declaration.attributes["batch_independent"])
+        return ModelEntry(label, choice)
 
     def _strategy(self, table: dict[str, Any], where: str) -> StrategyEntry:
         names = table.pop("use", None)

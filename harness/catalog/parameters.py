@@ -51,6 +51,7 @@ def resolve_parameters(
         source_hash=declaration.source_hash,
         params=answer["params"],
         changed=answer["changed"],
+        batch_independent=declaration.attributes.get("batch_independent", False),
     )
 
 

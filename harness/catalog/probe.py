@@ -39,7 +39,7 @@ HEAVY = ("torch", "pandas", "sklearn")
 ATTRIBUTES = {
     "dataset": ("folder", "index_files", "synthetic", "source", "license", "citation"),
     "model": ("batch_independent",),
-    "strategy": ("uses_model",),
+    "strategy": ("uses_model", "batch_independent"),
 }
 ENTRY_KEYS = {"use", "label", "grid", "budget"}
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 
 
 def worker_environment(gpus: Sequence[str], threads: int) -> dict[str, str]:
@@ -27,9 +28,23 @@ def worker_environment(gpus: Sequence[str], threads: int) -> dict[str, str]:
     }
 
 
-def server_environment() -> dict[str, str]:
-    """The same for the process that workers are forked from: one thread, no CUDA."""
+_OTHERS = re.compile(
+    "ACCELERATE_.*|RANK|WORLD_SIZE|LOCAL_RANK|LOCAL_WORLD_SIZE|MASTER_.*|TORCHELASTIC_.*"
+)
+"""What tells torch and accelerate how to run; a caller's must not change a cell."""
+
+
+def server_environment(present: Mapping[str, str]) -> dict[str, str]:
+    """All variables of the process that workers are forked from: one thread, no CUDA.
+
+    Parameters
+    ----------
+    present
+        The variables of who starts it.
+    """
+    kept = {k: v for k, v in present.items() if not _OTHERS.fullmatch(k)}
     return {
+        **kept,
         "OMP_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",

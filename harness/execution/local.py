@@ -28,6 +28,8 @@ from harness.results.state import State, state_of
 
 POLL_SECONDS = 0.1
 CLAIMED_WAIT_SECONDS = 2.0
+MOST_UNCLAIMED = 3
+"""Times that a process may say that another holds its cell while nobody does."""
 SOFT_ENDS = (STOPPED, *(-number for number in ASKING))
 """Exit codes of a worker that was asked to stop, perhaps before it could listen."""
 
@@ -63,6 +65,7 @@ class _Tries:
 
     failed: int = 0
     stopped: int = 0
+    unclaimed: int = 0
 
 
 @dataclass
@@ -249,16 +252,28 @@ class LocalExecutor:
         self._places.give_back(worker.place)
         cell, code = worker.cell, worker.process.code
         if code == CLAIMED:
-            # Another `harness run` is at it: look again until it's done or dead.
-            self._looked_at[cell.id] = time.monotonic()
-            self._watcher.progressed(cell, "another run is at it")
-            self._put_back(cell)
+            self._is_claimed(cell)
         elif code in SOFT_ENDS and worker.limit is None:
             self._was_stopped(cell)
         elif code == DONE and state_of(cell, self._runs) == "done":
             self._conclude(cell, "done", "")
         else:
             self._has_failed(worker)
+
+    def _is_claimed(self, cell: Cell) -> None:
+        """Another `harness run` is at it: look again until it's done or dead."""
+        folder, tries = self._runs / cell.folder, self._queue.tries_of(cell)
+        number = highest_claim(folder)
+        held = number and not self._observer.is_stale(folder, number)
+        if not held and state_of(cell, self._runs) != "done":
+            tries.unclaimed += 1
+        if tries.unclaimed > MOST_UNCLAIMED:
+            message = f"its process ended with {CLAIMED}, though nobody else is at it"
+            self._give_up(cell, Failure("crash", message))
+            return
+        self._looked_at[cell.id] = time.monotonic()
+        self._watcher.progressed(cell, "another run is at it")
+        self._put_back(cell)
 
     def _was_stopped(self, cell: Cell) -> None:
         """A worker was asked to stop: with the whole command, or alone."""

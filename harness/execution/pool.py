@@ -153,7 +153,7 @@ class _Server:
                 stdout=subprocess.DEVNULL,
                 stderr=self._errors,
                 pass_fds=[number],
-                env={**os.environ, **server_environment()},
+                env=server_environment(os.environ),
                 start_new_session=True,
             )
         self._unread = b""

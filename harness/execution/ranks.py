@@ -90,7 +90,13 @@ def others(job: Job) -> Iterator[None]:
 
 def _start(job: Job, number: int, count: int, port: int) -> _Rank:
     told, tells = os.pipe()
-    request = {"rank": number, "count": count, "port": port, "tells": tells}
+    request = {
+        "rank": number,
+        "count": count,
+        "port": port,
+        "tells": tells,
+        "parent": os.getpid(),
+    }
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", "harness.execution.ranks"],
         stdin=subprocess.PIPE,
@@ -110,7 +116,8 @@ def _watch(rank: _Rank, folder: Path, over: threading.Event) -> None:
     rank.settle()
     if rank.failure is None or over.wait(GRACE_SECONDS):
         return
-    write_failure(folder, rank.failure)
+    with suppress(OSError):
+        write_failure(folder, rank.failure)
     os._exit(1)
 
 
@@ -172,7 +179,7 @@ def main() -> int:
         signal.signal(number, signal.SIG_IGN)
     request = json.loads(sys.stdin.readline())
     job = Job.from_json(sys.stdin.read())
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=_end_with, args=(request["parent"],), daemon=True).start()
     try:
         _take_part(job, request)
     except Interrupted:

@@ -83,6 +83,8 @@ class Epoch:
         with run.meter.outside("select_epoch"):
             selected = run.hook.select_epoch(run=run)
         self.indices, self.weights = _checked(selected, len(run.train))
+        chosen = [self.phase, self.indices.tobytes(), _bytes(self.weights)]
+        run.processes.check_same("the epoch's records", chosen)
         self.seen = self.scored = self.kept = 0
         self.backpropagated = self.steps = self.skipped_batches = 0
         self.losses = torch.zeros((), dtype=torch.float64, device=run.device)
@@ -145,6 +147,10 @@ class Epoch:
             else:
                 setattr(self, name, value)
         self.__dict__.pop("batches", None)
+
+
+def _bytes(weights: NDArray[np.float32] | None) -> bytes | None:
+    return None if weights is None else weights.tobytes()
 
 
 def _checked(

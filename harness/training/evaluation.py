@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from harness.data.batch import Batch
 from harness.data.order import batches
 from harness.data.split_data import SplitData
-from harness.errors import Interrupted, PluginError
+from harness.errors import CellError, Interrupted, PluginError
 from harness.metrics import evaluate_probabilities
 
 if TYPE_CHECKING:
@@ -102,7 +102,8 @@ def _each_once(
     """Probabilities in the order of the split's records, each record's once."""
     positions = np.concatenate([where for where, _ in parts])
     ids = split.ids[positions]
-    assert len(ids) == len(split) == len(np.unique(ids)), "a record counts once"
+    if not len(ids) == len(split) == len(np.unique(ids)):
+        raise CellError("a record was not judged exactly once")
     values = np.concatenate([found for _, found in parts])
     ordered = np.empty_like(values)
     ordered[positions] = values

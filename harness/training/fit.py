@@ -47,7 +47,9 @@ class Fit:
             report = self._epoch(number)
             with run.meter.outside("epoch_end"):
                 run.hook.epoch_end(run=run, report=report)
-            if run.hook.should_stop(run=run, report=report):
+            stops = bool(run.hook.should_stop(run=run, report=report))
+            run.processes.check_same("whether to stop", stops)
+            if stops:
                 break
         if self._best_weights is not None:
             run.model.load_state_dict(self._best_weights)

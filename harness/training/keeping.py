@@ -128,7 +128,9 @@ class Packer:
         """Take samples in; give out each batch that is full."""
         if not len(batch):
             return
-        parts = [self._waiting, batch] if self._waiting is not None else [batch]
+        # What was restored from a checkpoint lies in main memory.
+        waiting = self._waiting and self._waiting.to(batch.signals.device)
+        parts = [waiting, batch] if waiting is not None else [batch]
         joined = Batch.concatenate(parts)
         size = self._batch_size
         while len(joined) >= size:

@@ -16,6 +16,7 @@ from harness.errors import CellError, PluginError
 from harness.options import Dropping
 from harness.plugin import Task
 from harness.training.buffers import kept_buffers
+from harness.training.loops import Loops
 from harness.training.losses import is_correct, step_mask, true_class_probability
 from harness.training.outputs import Outputs, Scores
 from harness.training.processes import Exchange, Processes
@@ -42,6 +43,7 @@ class Passes:
     task: Task
     hook: Any
     dropping: Dropping
+    loops: Loops
 
     def __init__(self, accelerator: Accelerator, processes: int) -> None:
         self.accelerator = accelerator
@@ -59,6 +61,7 @@ class Passes:
         CellError
             If records have lengths and the model takes none.
         """
+        self.loops.ticks += 1
         with self.accelerator.autocast():
             if batch.lengths is None:
                 return Outputs(self.model(batch.signals).float())
@@ -171,7 +174,12 @@ class Passes:
         trainable = [p for g in self.optimizer.param_groups for p in g["params"]]
         self.processes.sum_gradients(trainable)
         limit = self.cell.budget.clip_norm
-        if limit is not None:
+        if limit is not None and self.accelerator.scaler is not None:
+            # accelerate's own way goes through the optimizers of earlier rounds, too.
+            inner = getattr(self.optimizer, "optimizer", self.optimizer)
+            self.accelerator.scaler.unscale_(inner)
+            nn.utils.clip_grad_norm_(trainable, limit)
+        elif limit is not None:
             self.accelerator.clip_grad_norm_(trainable, limit)
         self.optimizer.step()
         self.hook.after_step(run=self)
@@ -211,6 +219,9 @@ class Passes:
 
     def _follow(self) -> None:
         """Take the steps of the others, without a sample of one's own."""
+        if self.accelerator.scaler is not None:
+            # It learns its scale from the first loss, and there is none here.
+            self.accelerator.scaler.scale(torch.zeros((), device=self.device))
         for what in self.processes.follow():
             if what is Exchange.STEP:
                 self._step()

@@ -8,6 +8,7 @@ with an error, not in a wait without end.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from enum import IntEnum, auto
 from typing import Any
@@ -30,6 +31,10 @@ class Exchange(IntEnum):
     AGREE = auto()
     GATHER = auto()
     FOLLOW = auto()
+
+
+_LED = {Exchange.COUNT, Exchange.STEP, Exchange.LEAVE}
+"""What a process without samples can take part in."""
 
 
 class Processes:
@@ -121,7 +126,8 @@ class Processes:
 
     def _check(self, told: list[tuple[Exchange, int]]) -> Exchange:
         at = {what for what, _ in told} - {Exchange.FOLLOW}
-        if len(at) != 1:
+        led = any(what is Exchange.FOLLOW for what, _ in told)
+        if len(at) != 1 or (led and not at <= _LED):
             names = ", ".join(sorted(what.name.lower() for what, _ in told))
             raise PluginError(
                 f"the processes of the cell have come apart (they are at: {names}); a "
@@ -129,6 +135,23 @@ class Processes:
                 "samples"
             )
         return at.pop()
+
+    def check_same(self, what: str, value: Any) -> None:
+        """Make sure that all processes mean the same.
+
+        Raises
+        ------
+        PluginError
+            If a strategy came to another value by its own samples.
+        """
+        if self.count == 1:
+            return
+        told = self.gather(hashlib.sha256(repr(value).encode()).hexdigest())
+        if len(set(told)) > 1:
+            raise PluginError(
+                f"the processes of the cell have come apart: they differ in {what}; "
+                "a strategy must choose the same on all of them, whatever their samples"
+            )
 
     # --- anything ----------------------------------------------------------------
 

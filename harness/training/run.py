@@ -206,6 +206,8 @@ class Run(Passes):
         It is placed, tracked, metered and optimised with the model, and isn't part of
         the weights that are saved.
         """
+        if self.cell.batch_independent:
+            check_batch_independence(module)
         placed = module.to(self.device)
         self.processes.spread(placed)
         self._modules[name] = placed

@@ -7,3 +7,4 @@ class Baseline(Strategy):
     """Train on every sample of every epoch; all hooks are the core's defaults."""
 
     name = "baseline"
+    batch_independent = True

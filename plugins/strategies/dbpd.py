@@ -32,6 +32,7 @@ class DifficultyBasedDropout(Strategy):
     """
 
     name = "dbpd"
+    batch_independent = True
     version = 1
     reference = "Progressive Data Dropout, arXiv 2505.22342 (NeurIPS 2025), section 3.2"
 

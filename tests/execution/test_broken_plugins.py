@@ -37,6 +37,11 @@ FAILING = {
     "leaves": ("import sys; sys.exit('bye')", "plugin", "SystemExit: bye"),
     "exits": ("import os; os._exit(3)", "crash", "without a result (exit code 3)"),
     "exits-well": ("import os; os._exit(0)", "crash", "a result (exit code 0)"),
+    "pretends-to-be-late": (
+        "import os; os._exit(76)",
+        "crash",
+        "its process ended with 76, though nobody else is at it",
+    ),
     "pretends-to-be-asked": (
         "raise KeyboardInterrupt",
         "plugin",

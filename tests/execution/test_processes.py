@@ -37,6 +37,31 @@ ONE_RECORD = strategy_source(
     "one-record",
     "    def select_samples(self, run, batch):\n        return batch.index == 5\n",
 )
+ONE_RECORD = ONE_RECORD.replace(
+    'name = "one-record"\n', 'name = "one-record"\n    batch_independent = True\n'
+)
+JUDGES_ALONE = strategy_source(
+    "judges-alone",
+    "    def training_step(self, run, batch):\n"
+    "        run.evaluate()\n"
+    "        run.backward(run.losses(batch))\n"
+    "        run.step()\n"
+    "        return True\n\n"
+    "    @hookimpl\n"
+    "    def select_samples(self, run, batch):\n"
+    "        return batch.index == 5\n",
+)
+CHOOSES_ALONE = strategy_source(
+    "chooses-alone",
+    "    def setup(self, run):\n"
+    "        self.seen = []\n\n"
+    "    @hookimpl\n"
+    "    def select_samples(self, run, batch):\n"
+    "        self.seen += batch.index.tolist()\n\n"
+    "    @hookimpl\n"
+    "    def select_epoch(self, run):\n"
+    "        return (self.seen, None) if self.seen else None\n",
+)
 COMES_APART = strategy_source(
     "comes-apart",
     "    def training_step(self, run, batch):\n"
@@ -52,6 +77,7 @@ FAILS_ON_ONE = strategy_source(
     "        if 5 in batch.index:\n"
     "            raise KeyError('record five')\n",
 )
+SOURCES = (ONE_RECORD, COMES_APART, FAILS_ON_ONE, JUDGES_ALONE, CHOOSES_ALONE)
 SUITE = """
 name = "several"
 plugins = ["plugins"]
@@ -102,7 +128,7 @@ def write(folder, processes, strategies, model="plain-net", budget=""):
     plugins = folder / "plugins"
     plugins.mkdir(exist_ok=True)
     (plugins / "plain_net.py").write_text(PLAIN_NET)
-    for source in (ONE_RECORD, COMES_APART, FAILS_ON_ONE):
+    for source in SOURCES:
         name = source.split('name = "')[1].split('"')[0].replace("-", "_")
         (plugins / f"{name}.py").write_text(source)
     path = folder / f"{processes}-{model}{budget[:5]}.toml"
@@ -272,9 +298,23 @@ def test_with_batchnorm_the_number_of_processes_makes_another_cell(folder):
 
 
 def test_a_strategy_whose_processes_come_apart_is_told_so(folder):
-    suite = write(folder, 2, entry("comes-apart"))
+    names = ("comes-apart", "judges-alone", "chooses-alone")
+    suite = write(folder, 2, "".join(entry(name) for name in names))
     output = run_in(folder, suite, "apart", expect=1)
-    assert "the processes of the cell have come apart" in output
+    assert output.count("the processes of the cell have come apart") == len(names)
+
+
+def test_variables_of_the_caller_change_no_cell(folder, one):
+    """As in a shell of torchrun's, or with a setting of accelerate's."""
+    others = {"RANK": "1", "LOCAL_RANK": "1", "WORLD_SIZE": "2"}
+    others["ACCELERATE_GRADIENT_ACCUMULATION_STEPS"] = "4"
+    suite = write(folder, 1, STRATEGIES)
+    command = ("run", str(suite), "--runs", "called", "--only", "mixed")
+    process = start(*command, cwd=folder, **others)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, output
+    (mine,) = results(folder / "called").items()
+    assert mine in results(one).items()
 
 
 def test_what_one_process_fails_of_is_what_the_cell_fails_of(folder):
@@ -321,13 +361,13 @@ def _ranks(pid, folder):
 
 
 def test_a_model_that_hides_its_batchnorm_is_found_out(folder):
+    suite = write(folder, 1, entry("baseline"), model="hides")
     plugins = folder / "plugins"
     plugins.joinpath("hides.py").write_text(
         PLAIN_NET.replace("plain-net", "hides").replace(
             "nn.ReLU()", "nn.BatchNorm1d(6)"
         )
     )
-    suite = write(folder, 1, entry("baseline"), model="hides")
     output = run_in(folder, suite, "hiding", expect=1)
     plugins.joinpath("hides.py").unlink()
     assert "declares batch_independent, but '1' is a BatchNorm1d" in output
