@@ -259,24 +259,25 @@ def test_every_record_is_judged_once(two):
         assert len(set(ids.tolist())) == len(ids) > 0
 
 
-def test_two_processes_stopped_anywhere_end_in_the_same_bytes(folder, two, tmp_path):
-    suite = write(folder, 2, STRATEGIES)
-    command = (
-        "run",
-        str(suite),
-        "--runs",
-        "runs",
-        "--workers",
-        "1",
-        "--only",
-        "packed",
-    )
-    process = start(*command, cwd=tmp_path)
+def one_cell(suite):
+    """The command that runs a single cell of a suite."""
+    return ("run", str(suite), "--runs", "runs", "--workers", "1", "--only", "packed")
+
+
+def await_first(process, look):
+    """What `look` finds first, while the command runs."""
     before = time.monotonic()
-    while not list(tmp_path.rglob("checkpoint.previous.pt")):
+    while not (found := look()):
         assert process.poll() is None
         assert time.monotonic() - before < 120
         time.sleep(0.02)
+    return found
+
+
+def test_two_processes_stopped_anywhere_end_in_the_same_bytes(folder, two, tmp_path):
+    command = one_cell(write(folder, 2, STRATEGIES))
+    process = start(*command, cwd=tmp_path)
+    await_first(process, lambda: list(tmp_path.rglob("checkpoint.previous.pt")))
     process.send_signal(signal.SIGTERM)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 75, output
@@ -326,23 +327,8 @@ def test_what_one_process_fails_of_is_what_the_cell_fails_of(folder):
 def test_a_killed_process_takes_its_cell_along_and_nothing_stays_behind(
     folder, tmp_path, two
 ):
-    suite = write(folder, 2, STRATEGIES)
-    command = (
-        "run",
-        str(suite),
-        "--runs",
-        "runs",
-        "--workers",
-        "1",
-        "--only",
-        "packed",
-    )
-    process = start(*command, cwd=tmp_path)
-    before = time.monotonic()
-    while not (ranks := _ranks(process.pid, tmp_path)):
-        assert process.poll() is None
-        assert time.monotonic() - before < 120
-        time.sleep(0.02)
+    process = start(*one_cell(write(folder, 2, STRATEGIES)), cwd=tmp_path)
+    ranks = await_first(process, lambda: _ranks(process.pid, tmp_path))
     ranks[0].kill()
     output, _ = process.communicate(timeout=120)
     # It was killed from outside: another attempt goes on.
