@@ -4,11 +4,24 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Self
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from harness.plugin import Parameters
 
-Word = Annotated[str, StringConstraints(pattern=r"^[^\s]+$")]
+
+def _one_word(text: str) -> str:
+    if len(text.split()) != 1 or text != text.strip():
+        raise ValueError(f"should be one word, got {text!r}")
+    return text
+
+
+Word = Annotated[str, AfterValidator(_one_word)]
 """One word: a space or a line break would begin another option."""
 Option = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z-]*$")]
 

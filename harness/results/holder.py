@@ -10,7 +10,9 @@ from typing import Any
 import psutil
 
 JOB_VARIABLE = "HARNESS_JOB"
-"""The cluster's job that works on a cell, the same each time that it is started."""
+"""What names the cluster's job that works on a cell: the same each time that the job is
+started, and another one for every other job of whatever cluster.
+"""
 _DEAD = ("Z", "X")
 """States of a process that is over, but that its parent hasn't asked about yet."""
 

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from enum import IntEnum, auto
 from typing import Any
 
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
+from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_flatten, tree_map_only, tree_unflatten
 
 from harness.errors import CellError, PluginError
@@ -119,10 +121,11 @@ class Processes:
             yield what
 
     def _tell(self, what: Exchange, value: int) -> list[tuple[Exchange, int]]:
-        mine = torch.tensor([int(what), value])
-        all_ = [torch.empty_like(mine) for _ in range(self.count)]
-        torch.distributed.all_gather(all_, mine, group=self._group)
-        return [(Exchange(int(t[0])), int(t[1])) for t in all_]
+        with _unmetered():
+            mine = torch.tensor([int(what), value])
+            all_ = [torch.empty_like(mine) for _ in range(self.count)]
+            torch.distributed.all_gather(all_, mine, group=self._group)
+            return [(Exchange(int(t[0])), int(t[1])) for t in all_]
 
     def _check(self, told: list[tuple[Exchange, int]]) -> Exchange:
         at = {what for what, _ in told} - {Exchange.FOLLOW}
@@ -161,7 +164,8 @@ class Processes:
             return [value]
         self.exchange(Exchange.GATHER)
         found: list[Any] = [None] * self.count
-        torch.distributed.all_gather_object(found, value, group=self._group)
+        with _unmetered():
+            torch.distributed.all_gather_object(found, value, group=self._group)
         return found
 
     def collect(self, value: Any) -> list[Any] | None:
@@ -186,11 +190,13 @@ class Processes:
         """
         if self.count == 1:
             return
-        there = torch.tensor([p.grad is not None for p in parameters], dtype=torch.int)
-        torch.distributed.all_reduce(there, group=self._group)
+        with _unmetered():
+            there = torch.tensor([p.grad is not None for p in parameters])
+            there = there.to(torch.int)
+            torch.distributed.all_reduce(there, group=self._group)
         present = [p for p, n in zip(parameters, there.tolist(), strict=True) if n]
         for dtype in dict.fromkeys(p.dtype for p in present):
-            _sum_flat(self._accelerator, [p for p in present if p.dtype == dtype])
+            _sum_flat([p for p in present if p.dtype == dtype])
 
     def even_out(self, module: nn.Module) -> None:
         """Give all processes the mean of their running statistics.
@@ -241,16 +247,26 @@ def _is_equal(a: Tensor, b: Tensor) -> bool:
     return a.dtype == b.dtype and a.shape == b.shape and a.equal(b)
 
 
-def _sum_flat(accelerator: Accelerator, parameters: list[nn.Parameter]) -> None:
+def _unmetered() -> AbstractContextManager[None]:
+    """What the processes tell one another is no work of the cell.
+
+    Its buffers are freed by threads of the backend, at times that no two runs share.
+    """
+    unseen: AbstractContextManager[None] = _disable_current_modes()
+    return unseen
+
+
+def _sum_flat(parameters: list[nn.Parameter]) -> None:
     """Sum gradients as one tensor: many small messages take far longer."""
     for p in parameters:
         if p.grad is None:
             p.grad = torch.zeros_like(p)
     gradients = [p.grad for p in parameters if p.grad is not None]
     flat = torch.cat([g.flatten() for g in gradients])
-    summed: Tensor = accelerator.reduce(flat, reduction="sum")
+    with _unmetered():
+        torch.distributed.all_reduce(flat)
     start = 0
     for gradient in gradients:
         size = gradient.numel()
-        gradient.copy_(summed[start : start + size].view_as(gradient))
+        gradient.copy_(flat[start : start + size].view_as(gradient))
         start += size

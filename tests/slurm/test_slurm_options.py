@@ -96,6 +96,7 @@ options = { nice = 10, exclusive = true }
         "--exclusive",
     } <= set(first)
     assert "setup: module load cuda" in shown
+    assert "seed 0, 2 processes" in shown
 
 
 def test_a_profile_goes_before_the_suite(submission, tmp_path, monkeypatch):
@@ -127,7 +128,7 @@ def test_all_mistakes_of_a_profile_are_told_at_once(harness, suite, tmp_path):
     assert "partitoin: unknown key; did you mean 'partition'?" in done.err
     assert "time_minutes: should be a valid integer, got 'long'" in done.err
     assert "gpus: should be less than or equal to 1, got 3" in done.err
-    assert "account: " in done.err
+    assert "account: should be one word, got 'a b'" in done.err
     assert "options: 'array' can't be given here" in done.err
     assert "Traceback" not in done.err
 

@@ -42,13 +42,16 @@ class Missing:
     outdated
         Jobs to be cancelled: what they wait for will never come, and their cells are
         submitted again.
+    elsewhere
+        Cells that another run, which is no job, works on.
     out_of_reach
-        Cells that require one that is neither done nor to come.
+        Cells that require one that isn't done and has no job.
     """
 
     batches: Sequence[Batch]
     followed: Sequence[Cell]
     outdated: Sequence[str]
+    elsewhere: Sequence[Cell]
     out_of_reach: Sequence[Cell]
 
 
@@ -64,14 +67,18 @@ def missing_cells(
     coming: dict[str, int] = {}
     followed: list[Cell] = []
     outdated: list[str] = []
+    elsewhere: list[Cell] = []
     unreachable: list[Cell] = []
     groups: dict[tuple[object, ...], list[Cell]] = {}
-    for cell in (p.cell for p in cells if p.state != "done"):
+    for planned in (p for p in cells if p.state != "done"):
+        cell, job = planned.cell, jobs.live(planned.cell.id)
+        if planned.state == "running" and job is None:
+            elsewhere.append(cell)
+            continue
         needs = sorted({c.id for c in cell.requires.values()} - done)
         if not all(need in coming for need in needs):
             unreachable.append(cell)
             continue
-        job = jobs.live(cell.id)
         level = max((coming[need] for need in needs), default=0)
         # The job that it waits for is over, and was no success: this is another one.
         stuck = level > 0
@@ -86,7 +93,7 @@ def missing_cells(
         groups.setdefault(key, []).append(cell)
     ordered = sorted(groups.values(), key=lambda group: coming[group[0].id])
     batches = [b for group in ordered for b in _batches(group, done, resources)]
-    return Missing(batches, followed, outdated, unreachable)
+    return Missing(batches, followed, outdated, elsewhere, unreachable)
 
 
 def _batches(

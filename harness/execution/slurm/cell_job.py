@@ -22,6 +22,7 @@ from harness.cell import Cell
 from harness.execution.failure import Failure, Kind, write_failure
 from harness.execution.job import Job
 from harness.execution.slurm.client import was_ended
+from harness.execution.watchdog import Continued
 from harness.options import Execution
 from harness.plan import PlannedCell
 from harness.results.holder import JOB_VARIABLE
@@ -46,6 +47,8 @@ class CellJob:
         The cell, as `Job.to_json` writes it.
     environment
         Variables that a job needs, whatever the cluster passes on.
+    token
+        The submission's.
     gpus
         How many it was given.
     patience_seconds
@@ -58,6 +61,7 @@ class CellJob:
 
     job: str
     environment: Mapping[str, str]
+    token: str
     max_requeues: int
     gpus: int
     patience_seconds: int
@@ -73,7 +77,7 @@ class CellJob:
         put back in the queue if it was stopped.
         """
         os.environ.update(self.environment)
-        os.environ[JOB_VARIABLE] = _own_id()
+        os.environ[JOB_VARIABLE] = name_of_this_job(self.token)
         job = Job.from_json(self.job)
         self._began = time.monotonic()
         self._checkpoint = _trace_of(job.folder)
@@ -137,9 +141,8 @@ class CellJob:
 
     def _limited(self, execution: Execution) -> Execution:
         """The cell's time limit is for all attempts together."""
-        limit = execution.time_limit_minutes
-        left = None if limit is None else max(0.01, limit - self.seconds / 60)
-        return execution.model_copy(update={"time_limit_minutes": left})
+        limits = execution.model_dump()
+        return Continued.model_validate({**limits, "spent_seconds": self.seconds})
 
     def _gpus(self) -> list[str]:
         """Those that SLURM gave to the job."""
@@ -147,6 +150,15 @@ class CellJob:
             return []
         given = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
         return [gpu for gpu in given if gpu] or [str(i) for i in range(self.gpus)]
+
+
+def name_of_this_job(token: str) -> str:
+    """What no other job has, whatever cluster shares the folder of results.
+
+    A cluster that is set up anew gives the same numbers again.
+    """
+    cluster = os.environ.get("SLURM_CLUSTER_NAME", "")
+    return " ".join(part for part in (cluster, token, _own_id()) if part)
 
 
 def _awaited(job: Job) -> list[Cell]:

@@ -6,6 +6,7 @@ The accounting database isn't asked: many clusters have none.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
@@ -32,6 +33,7 @@ _COLUMNS = {
     "Reason": 60,
     "Comment": 80,
 }
+_SPEAKER = re.compile(r"^(?:\w+: (?:error|fatal): |\w+ error: )+")
 _KEPT = ("SLURM_CONF", "SLURM_CLUSTERS")
 
 
@@ -162,9 +164,21 @@ def call(command: list[str]) -> str:
     except subprocess.TimeoutExpired:
         raise SlurmError(f"{command[0]} gave no answer in {SECONDS} s") from None
     if done.returncode:
-        said = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
-        raise SlurmError(f"{command[0]} failed: {said}")
+        said = _conclusion(done.stderr) or f"exit code {done.returncode}"
+        asks = command[0] == "squeue"
+        how = "SLURM does not answer" if asks else f"{command[0]} failed"
+        raise SlurmError(f"{how}: {said}")
     return done.stdout
+
+
+def _conclusion(errors: str) -> str:
+    r"""The last of SLURM's lines, without who says it: those before are its own matter.
+
+    >>> _conclusion("squeue: error: fetch_config: no\nsqueue: fatal: No configuration")
+    'No configuration'
+    """
+    lines = [line for line in map(str.strip, errors.splitlines()) if line]
+    return _SPEAKER.sub("", lines[-1]) if lines else ""
 
 
 def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:

@@ -14,6 +14,7 @@ from harness.execution.local import Watcher
 from harness.execution.slurm.batches import missing_cells
 from harness.execution.slurm.client import JobStatus, SlurmError, cancel, queue
 from harness.execution.slurm.following import Follower
+from harness.execution.slurm.holding import with_held
 from harness.execution.slurm.records import (
     CellJobs,
     newest_jobs,
@@ -39,20 +40,32 @@ class Submitted:
     Attributes
     ----------
     jobs
-        The job of each unfinished cell that has one, by the cell's id.
+        The job of each cell that is followed, by the cell's id; empty if another run,
+        which is no job, works on it.
     new
         Cells whose jobs were submitted just now.
+    out_of_reach
+        How many cells require one that isn't done and has no job.
     """
 
     jobs: dict[str, str]
     new: Sequence[str]
+    out_of_reach: int = 0
 
     def __str__(self) -> str:
         new = [self.jobs[cell] for cell in self.new]
-        old = [job for cell, job in self.jobs.items() if cell not in self.new]
+        old = [job for cell, job in self.jobs.items() if job and cell not in self.new]
+        elsewhere = list(self.jobs.values()).count("")
         parts = [f"submitted {shortened(new)}" if new else "nothing to submit"]
         if old:
             parts.append(f"{shortened(old)} submitted earlier")
+        if elsewhere:
+            parts.append(f"cells that another run is at: {elsewhere}")
+        if self.out_of_reach:
+            parts.append(
+                "not submitted, as what they require isn't done and has no job: "
+                f"{self.out_of_reach}"
+            )
         return "; ".join(parts)
 
 
@@ -92,6 +105,7 @@ class SlurmExecutor:
             If SLURM can't be asked, or refuses a job.
         """
         import_submitit()
+        cells = with_held(cells, self._runs, jobs_of(self._runs))
         with sole_submitter(self._runs) as claim:
             asked = queue()
             known = with_numbers(read_submissions(self._runs), asked)
@@ -108,7 +122,9 @@ class SlurmExecutor:
                 followed,
                 claim,
             )
-        return Submitted({**followed, **new}, list(new))
+        elsewhere = {c.id: "" for c in missing.elsewhere}
+        jobs = {**elsewhere, **followed, **new}
+        return Submitted(jobs, list(new), len(missing.out_of_reach))
 
     def follow(
         self, cells: Sequence[PlannedCell], submitted: Submitted, watcher: Watcher
@@ -120,7 +136,8 @@ class SlurmExecutor:
         states: dict[str, State] = {
             p.cell.id: "done" if p.state == "done" else "planned" for p in cells
         }
-        watched = _FailFast(watcher, submitted.jobs) if self._fail_fast else watcher
+        jobs = [job for job in submitted.jobs.values() if job]
+        watched = _FailFast(watcher, jobs) if self._fail_fast else watcher
         followed = [p.cell for p in cells if p.cell.id in submitted.jobs]
         Follower(self._runs, submitted.jobs, states, watched).follow(followed)
         return states
@@ -167,7 +184,7 @@ def slurm_executor(
 class _FailFast:
     """Cancels all jobs that wait, once a cell has failed."""
 
-    def __init__(self, watcher: Watcher, jobs: dict[str, str]) -> None:
+    def __init__(self, watcher: Watcher, jobs: Sequence[str]) -> None:
         self._jobs = jobs
         self.started: Callable[[Cell], None] = watcher.started
         self.progressed: Callable[[Cell, str], None] = watcher.progressed
@@ -179,7 +196,7 @@ class _FailFast:
         self._ended(cell, state, message)
         if state == "failed":
             with suppress(SlurmError):
-                cancel(self._jobs.values(), waiting_only=True)
+                cancel(self._jobs, waiting_only=True)
 
 
 def jobs_of(runs: Path) -> CellJobs:

@@ -11,16 +11,15 @@ from harness.cell import Cell
 from harness.execution.asked import Asked, counted_signals
 from harness.execution.failure import Failure, Kind, write_failure
 from harness.execution.local import Watcher
+from harness.execution.slurm.cell_job import SHARED_FOLDER_SECONDS
 from harness.execution.slurm.client import GONE, JobStatus, SlurmError, queue
-from harness.results.claim import progress_of
+from harness.results.claim import Observer, highest_claim, progress_of
 from harness.results.files import read_json
 from harness.results.state import FAILURE, RESULT, State, state_of
 
 FILES_SECONDS = 0.5
 SOONEST_SECONDS, LATEST_SECONDS = 1.0, 15.0
 """Between two questions to SLURM: the longer nothing changes, the rarer."""
-GRACE_SECONDS = 10.0
-"""What a job wrote last may be seen here some seconds after its end."""
 
 _ENDS: Mapping[str, tuple[Kind, str]] = {
     "OUT_OF_MEMORY": ("out-of-memory", "used more memory than it was given"),
@@ -41,7 +40,7 @@ class Follower:
     runs
         The folder of results.
     jobs
-        The job of each cell, by the cell's id.
+        The job of each cell, by the cell's id; empty if another run works on it.
     states
         Of all cells of the plan; brought up to date as cells end.
     """
@@ -62,6 +61,7 @@ class Follower:
         self._pause = SOONEST_SECONDS
         self._started: set[str] = set()
         self._over_since: dict[str, float] = {}
+        self._observer = Observer()
 
     def follow(self, cells: Iterable[Cell]) -> None:
         """Return when every cell has ended, or once it is asked to stop."""
@@ -90,6 +90,9 @@ class Follower:
         folder = self._runs / cell.folder
         if (folder / RESULT).exists() and state_of(cell, self._runs) == "done":
             return self._conclude(cell, "done", "")
+        job = self._jobs[cell.id]
+        if not job:
+            return self._is_given_up(cell, folder)
         culprit = self._hindrance(cell)
         if culprit:
             state = self._states[culprit.id]
@@ -98,7 +101,6 @@ class Follower:
             return self._conclude(cell, "blocked", message)
         if self._queue is None:
             return False
-        job = self._jobs[cell.id]
         status = self._queue.get(job, JobStatus(job, GONE))
         if status.is_live:
             self._show(cell, status, folder)
@@ -130,14 +132,46 @@ class Follower:
         reason = _reason(folder)
         if reason:
             return self._conclude(cell, "failed", reason)
-        since = self._over_since.setdefault(cell.id, time.monotonic())
-        if time.monotonic() - since < GRACE_SECONDS:
+        if not self._was_only_waiting(cell, status) and self._may_be_hidden(cell):
             return False
         if status.state == "CANCELLED":
             return self._conclude(cell, "planned", f"job {status.id} was cancelled")
         failure = _failure(status)
         _note(folder, failure)
         return self._conclude(cell, "failed", f"{failure.kind}: {failure.message}")
+
+    def _is_given_up(self, cell: Cell, folder: Path) -> bool:
+        """Whether the other run that was at a cell has left it as it is."""
+        number = highest_claim(folder)
+        if number and not self._observer.is_stale(folder, number):
+            self._over_since.pop(cell.id, None)
+            if cell.id not in self._started:
+                self._started.add(cell.id)
+                self._watcher.started(cell)
+            progress = progress_of(folder) or "starting"
+            self._watcher.progressed(cell, f"another run: {progress}")
+            return False
+        # It may also be about to try again.
+        if self._may_be_hidden(cell):
+            return False
+        reason = _reason(folder)
+        if reason:
+            return self._conclude(cell, "failed", reason)
+        message = "another run was at it and stopped; the same command submits it"
+        return self._conclude(cell, "planned", message)
+
+    def _was_only_waiting(self, cell: Cell, status: JobStatus) -> bool:
+        """Whether a job was cancelled that had never begun, and not by SLURM since
+        what it requires has failed.
+        """
+        began = bool(status.node or status.restarts)
+        needs = {self._states.get(c.id) for c in cell.requires.values()}
+        return status.state == "CANCELLED" and not began and needs <= {"done"}
+
+    def _may_be_hidden(self, cell: Cell) -> bool:
+        """Whether what was written at the end may still not be seen from here."""
+        since = self._over_since.setdefault(cell.id, time.monotonic())
+        return time.monotonic() - since < SHARED_FOLDER_SECONDS
 
     def _conclude(self, cell: Cell, state: State, message: str) -> bool:
         self._states[cell.id] = state

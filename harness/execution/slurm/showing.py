@@ -22,8 +22,12 @@ def show_missing(
     named = dict(followed)
     for cell in missing.followed:
         click.echo(f"{cell.title}: {job_note(notes[cell.id])}; not submitted again")
+    for cell in missing.elsewhere:
+        click.echo(f"{cell.title}: another run is at it; not submitted")
     for cell in missing.out_of_reach:
-        click.echo(f"{cell.title}: not submitted: what it requires isn't to come")
+        click.echo(
+            f"{cell.title}: not submitted: what it requires isn't done and has no job"
+        )
     for i, batch in enumerate(missing.batches, start=1):
         named |= _names(batch, f"#{i}")
         click.echo("\n".join(_lines(batch, f"#{i}", suite, resources, named)))
@@ -52,7 +56,7 @@ def _lines(
     count = len(batch.cells)
     yield f"job {number}" if count == 1 else f"job {number}: an array of {count}"
     for cell in batch.cells:
-        yield f"  {named[cell.id]}  {cell.title}{_needs(cell, batch, named)}"
+        yield f"  {named[cell.id]}  {_told(cell)}{_needs(cell, batch, named)}"
     options = sbatch_options(
         batch, [named[cell] for cell in batch.after], suite, resources
     )
@@ -65,6 +69,12 @@ def _lines(
     yield f"  sbatch {' '.join(flags)}"
     for line in resources.slurm.setup:
         yield f"  setup: {line}"
+
+
+def _told(cell: Cell) -> str:
+    """Its title, and its processes if there are several."""
+    several = f", {cell.processes} processes" if cell.processes > 1 else ""
+    return f"{cell.title}{several}"
 
 
 def _needs(cell: Cell, batch: Batch, named: Mapping[str, str]) -> str:

@@ -116,7 +116,7 @@ def _submit(
     submission = new_submission(runs, suite, ids, folders)
     options = sbatch_options(batch, after, suite, resources)
     options["comment"] = submission.comment
-    work = [_cell_job(cell, runs, resources) for cell in batch.cells]
+    work = [_cell_job(c, runs, resources, submission.token) for c in batch.cells]
     try:
         with cleaned_environment():
             executor = _executor(submission.folder(runs), options, batch, resources)
@@ -169,10 +169,11 @@ def import_submitit() -> Any:
     return submitit
 
 
-def _cell_job(cell: Cell, runs: Path, resources: Resources) -> CellJob:
+def _cell_job(cell: Cell, runs: Path, resources: Resources, token: str) -> CellJob:
     return CellJob(
         job=Job(cell, runs, resources.execution).to_json(),
         environment=_environment(),
+        token=token,
         max_requeues=resources.slurm.max_requeues,
         gpus=resources.slurm.gpus * cell.processes,
         patience_seconds=max(1, resources.signal_seconds // 2),
