@@ -96,6 +96,8 @@ class LocalExecutor:
         Where workers come from; closed at the end of `run`.
     fail_fast
         Start no further cell once one has failed.
+    spent_seconds
+        What is gone already of each cell's time limit.
     """
 
     def __init__(
@@ -108,6 +110,7 @@ class LocalExecutor:
         seconds: Mapping[str, float] | None = None,
         pool: WorkerPool | None = None,
         fail_fast: bool = False,
+        spent_seconds: float = 0.0,
     ) -> None:
         self._runs = runs
         self._execution = execution
@@ -116,6 +119,7 @@ class LocalExecutor:
         self._seconds = seconds or {}
         self._pool = pool or WorkerPool()
         self._fail_fast = fail_fast
+        self._spent_seconds = spent_seconds
         self._queue = _Queue()
         self._running: list[_Running] = []
         self._looked_at: dict[str, float] = {}
@@ -238,7 +242,7 @@ class LocalExecutor:
             return
         if worker.watchdog is None:
             folder = self._runs / worker.cell.folder
-            worker.watchdog = Watchdog(self._execution, folder)
+            worker.watchdog = Watchdog(self._execution, folder, self._spent_seconds)
         limit = worker.watchdog.look(pid)
         self._watcher.progressed(worker.cell, worker.watchdog.progress)
         if limit is not None and worker.limit is None:

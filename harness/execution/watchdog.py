@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from pydantic import Field
 
 from harness.execution.failure import Failure
 from harness.options import Execution
@@ -15,15 +14,6 @@ from harness.results.claim import LONGEST_LOOK_SECONDS, heartbeat_of
 
 GIB = 2**30
 MEMORY_LOOK_SECONDS = 0.5
-
-
-class Continued(Execution):
-    """The limits of a cell on which time has been spent before.
-
-    It counts towards the time limit. A worker's own settings are without it.
-    """
-
-    spent_seconds: float = Field(0.0, ge=0, exclude=True)
 
 
 class Watchdog:
@@ -35,16 +25,19 @@ class Watchdog:
         The limits.
     folder
         The cell's, where its worker says how far it has come.
+    spent_seconds
+        What earlier attempts took of the cell's time limit.
     """
 
-    def __init__(self, execution: Execution, folder: Path) -> None:
+    def __init__(
+        self, execution: Execution, folder: Path, spent_seconds: float = 0.0
+    ) -> None:
         self.progress = ""
         self._execution = execution
         self._folder = folder
         self._at: Any = None
         self._looked = time.monotonic()
-        before = execution.spent_seconds if isinstance(execution, Continued) else 0.0
-        self._age, self._still = before, 0.0
+        self._age, self._still = spent_seconds, 0.0
         self._memory_seen = 0.0
 
     def look(self, pid: int) -> Failure | None:

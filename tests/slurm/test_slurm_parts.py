@@ -18,7 +18,7 @@ from harness.execution.slurm.following import Follower
 from harness.execution.slurm.holding import with_held
 from harness.execution.slurm.records import CellJobs
 from harness.execution.slurm.resources import resources_of
-from harness.execution.watchdog import Continued, Watchdog
+from harness.execution.watchdog import Watchdog
 from harness.options import Execution
 from harness.plan import make_plan
 from harness.results.claim import Observer, take_claim
@@ -155,17 +155,12 @@ def test_a_live_job_goes_before_what_its_claim_says(plan):
 
 def test_time_of_earlier_jobs_counts_and_the_message_has_the_suites_limit(tmp_path):
     limits = {"time_limit_minutes": 60.0}
-    fresh = Watchdog(Continued(**limits, spent_seconds=3000.0), tmp_path)
+    fresh = Watchdog(Execution(**limits), tmp_path, 3000.0)
     assert fresh.look(os.getpid()) is None
-    late = Watchdog(Continued(**limits, spent_seconds=3600.0), tmp_path)
+    late = Watchdog(Execution(**limits), tmp_path, 3600.0)
     time.sleep(0.01)
     failure = late.look(os.getpid())
     assert failure.message == "took more than 60 minutes"
-
-
-def test_what_a_worker_is_told_is_without_the_time_of_earlier_jobs():
-    told = Continued(time_limit_minutes=60.0, spent_seconds=5.0).model_dump(mode="json")
-    assert Execution.model_validate(told) == Execution(time_limit_minutes=60.0)
 
 
 @pytest.mark.parametrize(

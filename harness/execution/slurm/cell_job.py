@@ -22,8 +22,6 @@ from harness.cell import Cell
 from harness.execution.failure import Failure, Kind, write_failure
 from harness.execution.job import Job
 from harness.execution.slurm.client import was_ended
-from harness.execution.watchdog import Continued
-from harness.options import Execution
 from harness.plan import PlannedCell
 from harness.results.holder import JOB_VARIABLE
 from harness.results.state import RESULT, State, state_of
@@ -131,18 +129,15 @@ class CellJob:
         cell = PlannedCell(job.cell, "suite", state_of(job.cell, job.runs))
         executor = LocalExecutor(
             job.runs,
-            self._limited(job.execution),
+            job.execution,
             Places(1, self._gpus()),
             PlainWatcher(Console(soft_wrap=True), 1, verbose=True),
             pool=_pool(),
+            # The time limit is for all attempts together.
+            spent_seconds=self.seconds,
         )
         with _warnings_heard(executor.ask_to_stop, self.patience_seconds):
             return executor.run([*needs, cell])[job.cell.id]
-
-    def _limited(self, execution: Execution) -> Execution:
-        """The cell's time limit is for all attempts together."""
-        limits = execution.model_dump()
-        return Continued.model_validate({**limits, "spent_seconds": self.seconds})
 
     def _gpus(self) -> list[str]:
         """Those that SLURM gave to the job."""
