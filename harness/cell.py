@@ -209,7 +209,8 @@ class Cell:
     def title(self) -> str:
         """The cell in one line, for people."""
         labels = [self.labels.get(k) for k in ("dataset", "model", "strategy")]
-        return " / ".join([x for x in labels if x] + [f"seed {self.seed}"])
+        title = " / ".join([x for x in labels if x] + [f"seed {self.seed}"])
+        return title if self.processes == 1 else f"{title}, {self.processes} processes"
 
     @property
     def choices(self) -> tuple[PluginChoice, ...]:

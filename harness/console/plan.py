@@ -91,7 +91,10 @@ def _row(planned: PlannedCell) -> list[str]:
     needs = [f"{role}: {c.id or c.title}" for role, c in cell.requires.items()]
     names = [cell.labels[key] or "-" for key in ("dataset", "model", "strategy")]
     state = coloured(planned.state)
-    return [*names, str(cell.seed), cell.id or "-", state, ", ".join(needs)]
+    seed = str(cell.seed)
+    if cell.processes > 1:
+        seed = f"{seed}, {cell.processes} processes"
+    return [*names, seed, cell.id or "-", state, ", ".join(needs)]
 
 
 def _figures(cost: Cost | None) -> list[str]:

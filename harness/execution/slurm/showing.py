@@ -56,7 +56,7 @@ def _lines(
     count = len(batch.cells)
     yield f"job {number}" if count == 1 else f"job {number}: an array of {count}"
     for cell in batch.cells:
-        yield f"  {named[cell.id]}  {_told(cell)}{_needs(cell, batch, named)}"
+        yield f"  {named[cell.id]}  {cell.title}{_needs(cell, batch, named)}"
     options = sbatch_options(
         batch, [named[cell] for cell in batch.after], suite, resources
     )
@@ -69,12 +69,6 @@ def _lines(
     yield f"  sbatch {' '.join(flags)}"
     for line in resources.slurm.setup:
         yield f"  setup: {line}"
-
-
-def _told(cell: Cell) -> str:
-    """Its title, and its processes if there are several."""
-    several = f", {cell.processes} processes" if cell.processes > 1 else ""
-    return f"{cell.title}{several}"
 
 
 def _needs(cell: Cell, batch: Batch, named: Mapping[str, str]) -> str:
