@@ -119,14 +119,13 @@ class Passes:
         Losses that are backpropagated while they are gone through are averaged over
         the whole batch: one `step` after them all is that of the whole batch.
         """
-        parts = self._split(batch)
-        if len(parts) == 1 and self.cell.budget.micro_batch is None:
+        if self.cell.budget.micro_batch is None:
             yield batch
             return
         before = self._divisor
         self._divisor = before or self.processes.total(len(batch))
         try:
-            yield from parts
+            yield from self._split(batch)
         finally:
             self._divisor = before
 

@@ -298,6 +298,22 @@ def test_with_batchnorm_the_number_of_processes_makes_another_cell(folder):
     assert "BatchNorm" in board
 
 
+def test_mixed_precision_is_shared_too(folder):
+    """bf16 has three digits: two processes agree with one as far as it goes."""
+    for number in (1, 2):
+        suite = write(folder, number, entry("baseline"), budget='precision = "bf16"')
+        run_in(folder, suite, f"half-{number}")
+    (alone, alone_in), (shared, shared_in) = (
+        by_label(folder / f"half-{number}")["baseline"] for number in (1, 2)
+    )
+    weights = load_file(alone_in / "model.safetensors")
+    others = load_file(shared_in / "model.safetensors")
+    for name, values in weights.items():
+        np.testing.assert_allclose(others[name], values, rtol=0, atol=0.02)
+    assert alone["cost"]["flops"] == shared["cost"]["flops"]
+    assert shared["cost"]["audit"]["status"] == "passed"
+
+
 def test_a_strategy_whose_processes_come_apart_is_told_so(folder):
     names = ("comes-apart", "judges-alone", "chooses-alone")
     suite = write(folder, 2, "".join(entry(name) for name in names))
