@@ -16,6 +16,7 @@ from harness.results.files import read_json
 Status = Literal["planned", "running", "done", "failed", "blocked"]
 
 _SUITE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_MEND = "without result.json the cell runs again"
 _File = TypeVar("_File", bound=BaseModel)
 
 
@@ -112,11 +113,13 @@ def _read_cell(runs: Path, cell: SuiteCell) -> CellResult:
     try:
         result = _read(folder / "result.json", Result)
     except (OSError, ValueError) as error:
-        return _unreadable(cell, _cause(error))
+        return _unreadable(cell, f"{_cause(error)}; {_MEND}")
     if result is None:
         return _without_result(folder, cell)
     if (result.cell, result.seed) != (cell.id, cell.seed):
-        return _unreadable(cell, f"it is of cell {result.cell!r}, seed {result.seed}")
+        return _unreadable(
+            cell, f"it is of cell {result.cell!r}, seed {result.seed}; {_MEND}"
+        )
     return CellResult(cell, "done", result, _read_measured(folder))
 
 

@@ -237,3 +237,16 @@ def _places(value):
         yield value, key
         if isinstance(value[key], dict | list):
             yield from _places(value[key])
+
+
+def put_no_file(path, kind):
+    """Something else under a file's name; opening it waits, never ends or fails."""
+    match kind:
+        case "pipe":
+            os.mkfifo(path)
+        case "device":
+            path.symlink_to("/dev/zero")
+        case "folder":
+            path.mkdir()
+        case "loop":
+            path.symlink_to(path)

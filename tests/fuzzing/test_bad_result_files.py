@@ -3,7 +3,6 @@ failed cells, and nothing in it that a page or a terminal would take for its own
 """
 
 import json
-import os
 import re
 import shutil
 
@@ -16,6 +15,7 @@ from mutations import (
     mutated_bytes,
     mutated_value,
     outcome,
+    put_no_file,
 )
 
 from harness.errors import ConfigError
@@ -170,20 +170,14 @@ def test_what_is_no_file_of_results_is_not_read(runs, tmp_path, kind):
     file = cell(runs) / "result.json"
     file.unlink()
     match kind:
-        case "pipe":
-            os.mkfifo(file)
-        case "device":
-            file.symlink_to("/dev/zero")
-        case "folder":
-            file.mkdir()
-        case "loop":
-            file.symlink_to(file)
         case "secret":
             (tmp_path / "secret").write_text("the secret")
             file.symlink_to(tmp_path / "secret")
         case "huge":
             with file.open("wb") as stream:
                 stream.truncate(1 << 40)
+        case _:
+            put_no_file(file, kind)
     board = leaderboard(runs)
     assert board["states"] == {"done": 2, "failed": 1}
     assert "the secret" not in to_markdown(board)

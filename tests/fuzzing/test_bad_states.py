@@ -3,12 +3,11 @@ waits for ever, and nothing outside its folder is touched.
 """
 
 import json
-import os
 import shutil
 
 import pytest
 from hypothesis import example, given
-from mutations import SECONDS, fuzzed, mutated_bytes, mutated_value
+from mutations import SECONDS, fuzzed, mutated_bytes, mutated_value, put_no_file
 
 from harness.data.cache import recall, remember
 from harness.plan import make_plan
@@ -133,15 +132,7 @@ def test_what_is_no_file_is_not_waited_for(cell, runs, name, kind):
     folder = runs / cell.folder
     (folder / "result.json").unlink()
     file = folder / name
-    match kind:
-        case "pipe":
-            os.mkfifo(file)
-        case "device":
-            file.symlink_to("/dev/zero")
-        case "folder":
-            file.mkdir()
-        case "loop":
-            file.symlink_to(file)
+    put_no_file(file, kind)
     assert state_of(cell, runs) in ("planned", "running")
 
 
