@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,18 +55,13 @@ def evaluate_weights(
     """
     from harness.training.evaluation import evaluate
     from harness.training.restoring import restored_run
-    from harness.training.saved_cell import (
-        read_weights,
-        rebuild,
-        requirements_beside,
-    )
+    from harness.training.saved_cell import read_weights, rebuild, requirements_beside
 
     if dataset is not None and suite is None:
         raise ConfigError("--dataset names a data set of a suite: give --on SUITE")
     saved = read_weights(weights)
     elsewhere = None if suite is None else choose_from(suite, dataset, plugins)
-    folders = [*plugins, *_folders_of(suite)]
-    catalog = Catalog.discover(folders)
+    catalog = Catalog.discover([*plugins, *_folders_of(suite)])
     cell, warnings = rebuild(saved.cell, catalog)
     required = requirements_beside(saved, catalog)
     for warning in warnings:
@@ -83,13 +78,17 @@ def evaluate_weights(
     splits = data.load(prepared, MEMORY_BUDGET_BYTES)
     run = restored_run(cell, splits, saved.tensors, required)
     judged = evaluate(run, getattr(splits, split), data.dataset.class_subsets)
-    if as_json:
-        about = {"cell": saved.cell.id, "dataset": chosen.label, "split": split}
-        click.echo(json.dumps({**about, "metrics": judged.metrics}))
-    else:
-        click.echo(f"cell {saved.cell.id} on {chosen.label}, {split} split\n")
-        click.echo(_table(judged.metrics))
+    about = {"cell": saved.cell.id, "dataset": chosen.label, "split": split}
+    _show(about, judged.metrics, as_json=as_json)
     return 0
+
+
+def _show(about: Mapping[str, str], metrics: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({**about, "metrics": metrics}))
+        return
+    click.echo(f"cell {about['cell']} on {about['dataset']}, {about['split']} split\n")
+    click.echo(_table(metrics))
 
 
 def _folders_of(suite: Path | None) -> list[Path]:
