@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache
+from math import prod
 from typing import Any
 
 import torch
@@ -53,11 +54,32 @@ def _encoder_layer(source: Tensor, *weights: Any, **__: Any) -> int:
     return int(_fused_self_attention(source) + 4 * rows * wide.numel())
 
 
+def _convolution_backward(
+    grad: Tensor,
+    source: Tensor,
+    weight: Tensor,
+    _bias: Any,
+    _stride: Any,
+    _padding: Any,
+    _dilation: Any,
+    transposed: bool,
+    _output_padding: Any,
+    _groups: int,
+    mask: Sequence[bool],
+    **_: Any,
+) -> int:
+    """For the input's and for the weight's gradient as much as for the forward."""
+    positions = (source if transposed else grad).shape
+    forward = 2 * positions[0] * prod(positions[2:]) * weight.numel()
+    return forward * (mask[0] + mask[1])
+
+
 def _formulas() -> dict[Any, Callable[..., int]]:
     """The formulas of torch and those that it lacks, the same on every device.
 
     torch charges the recomputation inside a fused attention's backward to some
-    devices only; here a fused kernel costs what the plain products cost.
+    devices only; here a fused kernel costs what the plain products cost. Its formula for
+    a convolution's backward overlooks groups.
     """
     fused = {
         "_scaled_dot_product_flash_attention",
@@ -72,6 +94,7 @@ def _formulas() -> dict[Any, Callable[..., int]]:
         aten.vdot: lambda a, _b, **_: 2 * a.numel(),
         aten.addbmm: lambda _a, b, c, **_: 2 * b.numel() * c.shape[-1],
         aten._addmm_activation: lambda _a, b, c, **_: 2 * b.numel() * c.shape[-1],
+        aten.convolution_backward: _convolution_backward,
         aten._native_multi_head_attention: _native_attention,
         aten._transformer_encoder_layer_fwd: _encoder_layer,
     }
