@@ -12,13 +12,15 @@ if TYPE_CHECKING:
     from pydantic import Field
 
     from harness.cell import Cell
+    from harness.controls import equal_budget, random_instead
     from harness.data.batch import Batch
     from harness.data.order import generator
     from harness.data.wfdb_reading import read_wfdb
     from harness.errors import CellError, ConfigError, DataError, PluginError
     from harness.hooks import hookimpl
     from harness.options import Dropping
-    from harness.plugin import Dataset, Model, Parameters, Strategy
+    from harness.phased_dropping import PhasedDropping
+    from harness.plugin import Dataset, Model, Parameters, Preset, Strategy
     from harness.training.outputs import EpochReport, Outputs, Scores
     from harness.training.run import Run
 
@@ -37,12 +39,16 @@ __all__ = [
     "Model",
     "Outputs",
     "Parameters",
+    "PhasedDropping",
     "PluginError",
+    "Preset",
     "Run",
     "Scores",
     "Strategy",
+    "equal_budget",
     "generator",
     "hookimpl",
+    "random_instead",
     "read_wfdb",
 ]
 
@@ -61,12 +67,16 @@ _HOMES = {
     "Model": "harness.plugin",
     "Outputs": "harness.training.outputs",
     "Parameters": "harness.plugin",
+    "PhasedDropping": "harness.phased_dropping",
     "PluginError": "harness.errors",
+    "Preset": "harness.plugin",
     "Run": "harness.training.run",
     "Scores": "harness.training.outputs",
     "Strategy": "harness.plugin",
+    "equal_budget": "harness.controls",
     "generator": "harness.data.order",
     "hookimpl": "harness.hooks",
+    "random_instead": "harness.controls",
     "read_wfdb": "harness.data.wfdb_reading",
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import PurePosixPath
@@ -19,7 +19,7 @@ from harness.plugin import Parameters
 from harness.results.files import canonical
 from harness.validation import explain
 
-IDENTITY_VERSION = 1
+IDENTITY_VERSION = 2
 """Raised when the core changes what a cell with the same words computes."""
 
 NO_MODEL = "no-model"
@@ -33,7 +33,8 @@ class PluginChoice:
 
     `changed` holds the parameters that differ from their defaults: only they count
     for identity, so that a new parameter keeps old results valid. `locator` and
-    `source_hash` say which code it was, for provenance.
+    `source_hash` say which code it was, for provenance. `footnotes` are those of the
+    presets whose parameters it has.
     """
 
     name: str
@@ -44,6 +45,12 @@ class PluginChoice:
     params: Mapping[str, Any] = field(default_factory=dict)
     changed: Mapping[str, Any] = field(default_factory=dict)
     batch_independent: bool = False
+    decision_only: bool = False
+    footnotes: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        # As read back from JSON, it must equal what it was.
+        object.__setattr__(self, "footnotes", tuple(self.footnotes))
 
     @classmethod
     def named(cls, name: str, params: Mapping[str, Any]) -> Self:
@@ -77,6 +84,9 @@ class Cell:
         How many share each batch of the cell.
     split_hash
         Of the file of ids that the split is read from, if there is one.
+    given
+        Required cells that another cell gave it, not its own strategies: what it is
+        matched to, say. By role; they are among `requires`.
     requires
         Cells that must be done first, by role.
     labels
@@ -91,6 +101,7 @@ class Cell:
     seed: int
     fingerprint: str = ""
     split_hash: str = ""
+    given: Mapping[str, Cell] = field(default_factory=dict)
     requires: Mapping[str, Cell] = field(default_factory=dict)
     labels: Mapping[str, str | None] = field(default_factory=dict)
     suite_folder: str = ""
@@ -118,9 +129,22 @@ class Cell:
                 if names
                 else "with_strategy: name a strategy"
             )
+        # What another cell gave this one was for the strategy that it had.
         return self.replace(
-            strategies=tuple(PluginChoice.named(n, tables.get(n, {})) for n in names)
+            strategies=tuple(PluginChoice.named(n, tables.get(n, {})) for n in names),
+            budget=self.budget.model_copy(update={"match": None}),
+            given={},
         )
+
+    def changing(self, name: str, /, **params: Any) -> Self:
+        """The cell with other parameters of one of its strategies; those that are
+        composed with it stay.
+        """
+        tables = {choice.name: dict(choice.params) for choice in self.strategies}
+        tables[name] |= params
+        if len(tables) == 1:
+            return self.with_strategy(name, **tables[name])
+        return self.with_strategy(*tables, **tables)
 
     def with_model(self, name: str, /, **params: Any) -> Self:
         """The cell with another model, or the same one with other parameters."""
@@ -157,7 +181,10 @@ class Cell:
         )
         if self.split_hash:
             options["split"] = {"file": self.split_hash}
-        ignored = {"micro_batch"} if self.batch_independent else set()
+        # Whom the suite calls by that label is among what the cell requires.
+        ignored: dict[str, Any] = {"match": {"of"}}
+        if self.batch_independent:
+            ignored["micro_batch"] = True
         budget = self.budget.model_dump(
             mode="json", exclude_defaults=True, exclude=ignored
         )
@@ -229,6 +256,7 @@ class Cell:
             "seed": self.seed,
             "fingerprint": self.fingerprint,
             "split_hash": self.split_hash,
+            "given": {role: c.to_dict() for role, c in self.given.items()},
             "requires": {role: c.to_dict() for role, c in self.requires.items()},
             "labels": dict(self.labels),
             "suite_folder": self.suite_folder,
@@ -254,6 +282,7 @@ class Cell:
             seed=data["seed"],
             fingerprint=data["fingerprint"],
             split_hash=data["split_hash"],
+            given={r: cls.from_dict(c) for r, c in data["given"].items()},
             requires={r: cls.from_dict(c) for r, c in data["requires"].items()},
             labels=data["labels"],
             suite_folder=data["suite_folder"],

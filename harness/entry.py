@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import ConfigError
+from harness.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
     from harness.catalog import Declaration
 
-KEYS = ("label", "grid")
+KEYS = ("label", "grid", "preset")
 """What every entry may hold beside `use` and its plugin's parameters."""
 
 
@@ -26,6 +26,57 @@ def take_label(table: dict[str, Any], default: str, where: str) -> str:
     if not isinstance(label, str) or not label.strip() or not label.isprintable():
         raise ConfigError(f"{where} label: should be a line of text, got {label!r}")
     return label
+
+
+def take_controls(table: dict[str, Any], where: str) -> bool | tuple[str, ...]:
+    """Take out of a strategy's table which controls shall stand beside it.
+
+    Raises
+    ------
+    ConfigError
+        If it is neither true or false nor a list of names.
+    """
+    value = table.pop("controls", True)
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, list) and all(isinstance(name, str) for name in value):
+        return tuple(value)
+    raise ConfigError(
+        f"{where} controls: should be true, false, or a list of names, got {value!r}"
+    )
+
+
+def take_preset(
+    declaration: Declaration, table: dict[str, Any], where: str
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The plugin's parameters, over those of the preset that the table names; and the
+    preset's budget.
+
+    Raises
+    ------
+    ConfigError
+        If the plugin has no such preset.
+    """
+    params = dict(table)
+    name = params.pop("preset", None)
+    if name is None:
+        return params, {}
+    if name not in declaration.presets:
+        hint = (
+            did_you_mean(str(name), declaration.presets)
+            if declaration.presets
+            else "it has none"
+        )
+        raise ConfigError(
+            f"{where} preset: {declaration.name!r} has no preset {name!r}; {hint}"
+        )
+    preset = declaration.presets[name]
+    return {**preset["params"], **params}, dict(preset["budget"])
+
+
+def preset_suffix(table: Mapping[str, Any]) -> str:
+    """What a preset adds to a label."""
+    return f" ({table['preset']})" if table.get("preset") else ""
 
 
 def merged_budget(shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:

@@ -37,6 +37,15 @@ class PlanHooks:
         `{"teacher": cell.with_strategy("baseline")}`; `run.required` hands them over.
         """
 
+    @hookspec
+    def controls(self, cell: Cell) -> Mapping[str, Cell] | None:
+        """Cells that stand beside this one on the leaderboard, by what they are called
+        there; controls have no controls.
+
+        Default, for a strategy that selects samples: `harness.equal_budget` and
+        `harness.random_instead`.
+        """
+
 
 class TrainingHooks:
     """Asked while a cell is trained."""
@@ -109,6 +118,17 @@ class TrainingHooks:
         """Probabilities, shape (batch, classes).
 
         Default: softmax or sigmoid; the mean over valid steps where logits have steps.
+        """
+
+    @hookspec(firstresult=True)
+    def fit_to_weights(
+        self, run: Run, weights: Mapping[str, Tensor]
+    ) -> nn.Module | None:
+        """A network for weights that are about to be loaded (a checkpoint's, a
+        snapshot's, the final ones), where training changes shapes; its values don't
+        matter.
+
+        They may be those of another model: then None. Default: the model as it is.
         """
 
 

@@ -8,7 +8,9 @@ from typing import Any
 
 from harness.cell import Cell
 from harness.errors import ConfigError, did_you_mean
+from harness.options.budget import MATCHED
 from harness.paths import expanded
+from harness.required_labels import key_of
 from harness.results.files import LARGEST_JSON, read_limited
 from harness.suite import DatasetEntry, ModelEntry, StrategyEntry, Suite
 
@@ -37,8 +39,42 @@ def cells_of(suite: Suite, fingerprints: Mapping[str, str]) -> list[Cell]:
     ]
     _check_excludes(suite)
     kept = [cell for cell in cells if not _excluded(suite, cell)]
-    _check_unique(kept, suite)
-    return kept
+    matched = _with_matches(kept, suite)
+    _check_unique(matched, suite)
+    return matched
+
+
+def _with_matches(cells: list[Cell], suite: Suite) -> list[Cell]:
+    """The cells, those on a matched budget given the cell that they match."""
+    places = {_place(cell): cell for cell in cells}
+    found, problems = [], []
+    for cell in cells:
+        match = cell.budget.match
+        if match is None:
+            found.append(cell)
+            continue
+        other = places.get((*_place(cell)[:2], match.of, cell.seed))
+        where = f"{cell.labels['strategy']!r} budget.match.of"
+        if other is None:
+            labels = {str(c.labels["strategy"]) for c in cells if c.model} - {
+                cell.labels["strategy"]
+            }
+            problems.append(
+                f"{where}: no strategy {match.of!r} beside it; "
+                f"{did_you_mean(match.of, labels)}"
+            )
+        elif other.budget.match is not None:
+            problems.append(f"{where}: {match.of!r} has a matched budget itself")
+        else:
+            found.append(cell.replace(given={MATCHED: other}))
+    if problems:
+        raise ConfigError(list(dict.fromkeys(problems)), str(suite.path))
+    return found
+
+
+def _place(cell: Cell) -> tuple[str | None, str | None, str | None, int]:
+    labels = cell.labels
+    return labels["dataset"], labels["model"], labels["strategy"], cell.seed
 
 
 def _cell(
@@ -136,7 +172,7 @@ def _listed(value: Any) -> list[Any]:
 def _check_unique(cells: list[Cell], suite: Suite) -> None:
     seen: dict[str, Cell] = {}
     for cell in cells:
-        other = seen.setdefault(cell.id, cell) if cell.id else cell
+        other = seen.setdefault(key_of(cell), cell) if cell.id else cell
         if other is not cell:
             raise ConfigError(
                 f"two entries describe the same cell, {cell.title}: "

@@ -9,30 +9,43 @@ from typing import Literal
 
 from harness.catalog import Catalog, Declaration
 from harness.cell import Cell, PluginChoice
+from harness.completing import Completion
+from harness.controls import controls_of
 from harness.data.fingerprint import dataset_fingerprint
 from harness.errors import DataError
 from harness.matrix import cells_of
 from harness.options import DataOptions
+from harness.required_labels import key_of
 from harness.requirements import with_required
 from harness.results.files import to_json, write_atomically
 from harness.results.state import State, failure_of, obstacles_of, state_of
 from harness.suite import Suite
 
 MANIFEST_VERSION = 1
+Role = Literal["suite", "control", "required"]
 _SAID = {"failed": "failed", "blocked": "is blocked"}
 
 
 @dataclass(frozen=True)
 class PlannedCell:
-    """A cell, whether the suite declares it or another cell needs it, and its state.
+    """A cell, why it is in the plan, and its state.
 
-    `reason` says why a cell has failed or is blocked.
+    Attributes
+    ----------
+    role
+        Whether the suite declares it, it is a control of such a cell, or only needed.
+    reason
+        Why a cell has failed or is blocked.
+    control
+        Of a control: the id of the cell that it stands beside (`of`), and as what
+        (`name`).
     """
 
     cell: Cell
-    role: Literal["suite", "required"]
+    role: Role
     state: State
     reason: str = ""
+    control: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -80,14 +93,28 @@ def make_plan(suite: Suite, catalog: Catalog, runs: Path) -> Plan:
             missing[str(cell.labels["dataset"])] = str(error)
             return ""
 
-    planned = tuple(
-        _planned(cell, "suite" if own else "required", runs)
-        for cell, own in with_required(declared, catalog, fingerprint_of)
-    )
-    return Plan(suite, planned, missing)
+    completion = Completion(catalog, fingerprint_of)
+    wanted = {entry.label: entry.controls for entry in suite.strategies}
+    controls = controls_of(declared, wanted, completion)
+    own = {key_of(cell): cell for cell in declared}
+    beside = {key_of(c.cell): c for c in controls}
+    extra = [c.cell for key, c in beside.items() if key not in own]
+    found = {key_of(c): c for c in with_required([*declared, *extra], completion)}
+    planned = []
+    for key, cell in found.items():
+        role: Role = "suite" if key in own else "required"
+        control = {}
+        if key in beside:
+            role = "suite" if key in own else "control"
+            of = found[key_of(beside[key].beside)].id
+            control = {"of": of, "name": beside[key].name}
+        planned.append(_planned(cell, role, control, runs))
+    return Plan(suite, tuple(planned), missing)
 
 
-def _planned(cell: Cell, role: Literal["suite", "required"], runs: Path) -> PlannedCell:
+def _planned(
+    cell: Cell, role: Role, control: Mapping[str, str], runs: Path
+) -> PlannedCell:
     state, reason = state_of(cell, runs), ""
     if state == "failed":
         reason = failure_of(cell, runs)
@@ -96,7 +123,7 @@ def _planned(cell: Cell, role: Literal["suite", "required"], runs: Path) -> Plan
             f"requires {role}: {cell.requires[role].title}, which {_SAID[obstacle]}"
             for role, obstacle in obstacles_of(cell, runs).items()
         )
-    return PlannedCell(cell, role, state, reason)
+    return PlannedCell(cell, role, state, reason, control)
 
 
 def write_manifest(plan: Plan, runs: Path) -> None:
@@ -110,6 +137,7 @@ def write_manifest(plan: Plan, runs: Path) -> None:
             "strategy": p.cell.labels["strategy"],
             "seed": p.cell.seed,
             "role": p.role,
+            **({"control": dict(p.control)} if p.control else {}),
             "requires": {role: c.id for role, c in p.cell.requires.items()},
         }
         for p in plan.cells

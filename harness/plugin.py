@@ -7,6 +7,7 @@ without them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -33,6 +34,29 @@ class Parameters(BaseModel):
     )
 
 
+@dataclass(frozen=True)
+class Preset:
+    """A named set of parameters, which a suite takes by `preset = "NAME"`.
+
+    Attributes
+    ----------
+    params
+        Parameters by name; what the suite's entry says itself comes over them.
+    about
+        What it is, in a line: shown by `harness show`.
+    footnote
+        What a reader of the leaderboard must know of a row with these parameters,
+        however they were given; empty where there is nothing to beware of.
+    budget
+        Settings of the budget that belong to it; for strategies only.
+    """
+
+    params: Mapping[str, Any]
+    about: str
+    footnote: str = ""
+    budget: Mapping[str, Any] = field(default_factory=dict)
+
+
 class Plugin:
     """What datasets, models and strategies share: a name, a version, parameters.
 
@@ -44,6 +68,8 @@ class Plugin:
     """Part of a cell's identity: raised when the method or a default changes."""
     reference: ClassVar[str] = ""
     """The paper, with a DOI or an arXiv number, that the plugin implements."""
+    presets: ClassVar[Mapping[str, Preset]] = {}
+    """Named sets of parameters: of the method as published, say."""
 
     class Params(Parameters):
         """The parameters that a suite may set."""
@@ -164,7 +190,12 @@ class Strategy(Plugin):
 
     batch_independent: ClassVar[bool] = False
     """True if what it does with a sample depends neither on the others of its batch
-    (as keeping the harder half does) nor on chance; see `Model.batch_independent`."""
+    (as keeping the harder half does) nor on chance; see `Model.batch_independent`. A
+    property, where parameters decide it."""
+
+    decision_only: ClassVar[bool] = False
+    """True if it changes nothing but how outputs become decisions: the baseline beside
+    a cell then decides in the same way."""
 
     uses_model: ClassVar[bool] = True
     """False for floors that ignore the suite's models: one cell for all of them."""

@@ -13,8 +13,11 @@ from harness.results.files import canonical
 
 
 def key_of(cell: Cell) -> str:
-    """Equal for cells that are the same but for what they require, which follows."""
-    key = canonical(cell.replace(requires={}).identity)
+    """Equal for cells that are the same but for what their strategies require, which
+    follows.
+    """
+    given = {role: key_of(other) for role, other in cell.given.items()}
+    key = canonical([cell.replace(requires={}).identity, given])
     return key if cell.fingerprint else f"{key} {cell.title}"
 
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from harness.catalog import Catalog, Kind
 from harness.catalog.asking import ask
-from harness.catalog.parameters import resolve_parameters
 from harness.cell import Cell, PluginChoice
-from harness.compose import conflicts
+from harness.completing import Completion, origin
 from harness.errors import ConfigError
-from harness.required_labels import called_as_declared, key_of, labels_beside
+from harness.required_labels import called_as_declared, key_of
 from harness.results.files import canonical
 
 MAX_DEPTH = 16
@@ -22,41 +19,85 @@ Needs = dict[str, Cell]
 """Required cells by role."""
 
 
-def with_required(
-    cells: Sequence[Cell], catalog: Catalog, fingerprint_of: Callable[[Cell], str]
-) -> list[tuple[Cell, bool]]:
+def with_required(cells: Sequence[Cell], completion: Completion) -> list[Cell]:
     """The cells and all that they require, required ones first, each once.
 
     Parameters
     ----------
     cells
-        As the suite declares them, without requirements.
-    fingerprint_of
-        Of the records of a cell whose data options are others than the suite's.
+        As the suite declares them, and their controls: without requirements.
 
     Returns
     -------
-    list of (cell, declared)
-        With what it requires; and whether the suite itself declares it.
+    list of Cell
+        Each with what it requires.
 
     Raises
     ------
     ConfigError
         If a strategy's `requires` fails, answers what can't be a cell, or never ends.
     """
-    graph = _Graph(catalog, fingerprint_of)
+    graph = _Graph(completion)
     graph.ask(cells)
     for cell in cells:
         graph.resolve(cell, ())
     declared = {key_of(cell): cell for cell in cells}
-    named = called_as_declared(graph.resolved, declared)
-    return [(cell, key in declared) for key, cell in named.items()]
+    return list(called_as_declared(graph.resolved, declared).values())
+
+
+def ask_strategies(
+    hook: str, cells: Sequence[Cell], completion: Completion
+) -> Iterator[tuple[PluginChoice, int, Needs]]:
+    """What the strategies of cells answer to `requires` or `controls`.
+
+    Yields
+    ------
+    (PluginChoice, int, dict)
+        The strategy, the position of the cell, and the cells that it named, by role
+        and completed. Each strategy is asked once for all of its cells.
+
+    Raises
+    ------
+    ConfigError
+        If the hook fails or answers what can't be a cell.
+    """
+    asked: dict[str, tuple[PluginChoice, list[int]]] = {}
+    for i, cell in enumerate(cells):
+        for choice in cell.strategies:
+            # What doesn't implement the hook need not be imported to be planned.
+            if hook in completion.catalog.get("strategy", choice.name).hooks:
+                key = canonical([choice.name, dict(choice.params)])
+                asked.setdefault(key, (choice, []))[1].append(i)
+    requests = [
+        {
+            "hook": hook,
+            "locator": choice.locator,
+            "class_name": choice.class_name,
+            "params": dict(choice.params),
+            "cells": [cells[i].to_dict() for i in positions],
+        }
+        for choice, positions in asked.values()
+    ]
+    for (choice, positions), answer in zip(asked.values(), ask(requests), strict=True):
+        if "cause" in answer:
+            raise ConfigError(answer["cause"], origin(choice))
+        for i, described in zip(positions, answer["cells"], strict=True):
+            where = f"{origin(choice)}: {hook}"
+            yield (
+                choice,
+                i,
+                {
+                    role: completion.completed(
+                        Cell.from_dict(named), cells[i], f"{where} {role!r}"
+                    )
+                    for role, named in described.items()
+                },
+            )
 
 
 @dataclass
 class _Graph:
-    catalog: Catalog
-    fingerprint_of: Callable[[Cell], str]
+    completion: Completion
     needs: dict[str, Needs] = field(default_factory=dict)
     resolved: dict[str, Cell] = field(default_factory=dict)
 
@@ -85,91 +126,21 @@ class _Graph:
         )
 
     def _answers(self, cells: Sequence[Cell]) -> list[Needs]:
-        """What each cell requires, each strategy asked once for all of its cells."""
-        asked: dict[str, tuple[PluginChoice, list[int]]] = {}
-        for i, cell in enumerate(cells):
-            for choice in cell.strategies:
-                # What requires nothing need not be imported to be planned.
-                if "requires" in self.catalog.get("strategy", choice.name).hooks:
-                    key = canonical([choice.name, dict(choice.params)])
-                    asked.setdefault(key, (choice, []))[1].append(i)
-        requests = [
-            {
-                "locator": choice.locator,
-                "class_name": choice.class_name,
-                "params": dict(choice.params),
-                "cells": [cells[i].to_dict() for i in positions],
-            }
-            for choice, positions in asked.values()
-        ]
-        needs: list[Needs] = [{} for _ in cells]
+        """What each cell requires: what was given to it, and what its strategies
+        name.
+        """
+        needs: list[Needs] = [dict(cell.given) for cell in cells]
         claimed: dict[tuple[int, str], str] = {}
-        for (choice, positions), answer in zip(
-            asked.values(), ask(requests), strict=True
-        ):
-            if "cause" in answer:
-                raise ConfigError(answer["cause"], _origin(choice))
-            for i, roles in zip(positions, answer["requires"], strict=True):
-                for role, described in roles.items():
-                    other = claimed.setdefault((i, role), choice.name)
-                    if other != choice.name:
-                        raise ConfigError(
-                            f"{cells[i].title}: {other!r} and {choice.name!r} both "
-                            f"claim the role {role!r}"
-                        )
-                    required = Cell.from_dict(described)
-                    where = f"{_origin(choice)}: requires {role!r}"
-                    needs[i][role] = self._completed(required, cells[i], where)
+        for choice, i, roles in ask_strategies("requires", cells, self.completion):
+            for role, required in roles.items():
+                other = claimed.setdefault((i, role), choice.name)
+                if other != choice.name:
+                    raise ConfigError(
+                        f"{cells[i].title}: {other!r} and {choice.name!r} both claim "
+                        f"the role {role!r}"
+                    )
+                needs[i][role] = required
         return needs
-
-    def _completed(self, cell: Cell, dependent: Cell, where: str) -> Cell:
-        """A required cell with its plugins looked up, as the suite would have it."""
-        strategies = tuple(self._found("strategy", c, where) for c in cell.strategies)
-        declared = [self.catalog.get("strategy", c.name) for c in strategies]
-        problems = conflicts(declared)
-        if not strategies:
-            problems = ["names no strategy"]
-        if problems:
-            raise ConfigError(problems, where)
-        model = self._found("model", cell.model, where) if cell.model else None
-        if not all(d.attributes["uses_model"] for d in declared):
-            model = None
-        elif model is None:
-            raise ConfigError(f"{cell.strategy_name!r} needs with_model(...)", where)
-        found = cell.replace(
-            strategies=strategies,
-            model=model,
-            requires={},
-            suite_folder=dependent.suite_folder,
-            processes=dependent.processes if model else 1,
-        )
-        found = found.replace(labels=labels_beside(found, dependent))
-        return self._with_data(found, dependent, where)
-
-    def _found(self, kind: Kind, choice: PluginChoice, where: str) -> PluginChoice:
-        if choice.is_found:
-            return choice
-        try:
-            declaration = self.catalog.get(kind, choice.name)
-        except ConfigError as error:
-            raise ConfigError(error.problems, where) from None
-        return resolve_parameters(declaration, choice.params, where)
-
-    def _with_data(self, cell: Cell, dependent: Cell, where: str) -> Cell:
-        """The cell with the fingerprint of its own records."""
-        if cell.dataset != dependent.dataset:
-            raise ConfigError("a required cell is of the same data set", where)
-        if cell.options.split != dependent.options.split:
-            raise ConfigError(
-                "a required cell is split as the cell itself: on another split, its "
-                "training records may be among the cell's test records",
-                where,
-            )
-        same = cell.options == dependent.options
-        return cell.replace(
-            fingerprint=dependent.fingerprint if same else self.fingerprint_of(cell),
-            split_hash=dependent.split_hash,
-        )
 
     def resolve(self, cell: Cell, path: tuple[Cell, ...]) -> Cell:
         """The cell with all that it requires; noted after those."""
@@ -183,12 +154,6 @@ class _Graph:
         needs = self.needs[key]
         done = {r: self.resolve(needs[r], (*path, cell)) for r in sorted(needs)}
         return self.resolved.setdefault(key, cell.replace(requires=done))
-
-
-def _origin(choice: PluginChoice) -> str:
-    path = Path(choice.locator)
-    file = path.parent.name if path.name == "__init__.py" else path.name
-    return f"strategy {choice.name!r} ({file})"
 
 
 def _chain(cells: Iterable[Cell]) -> str:

@@ -73,12 +73,21 @@ class ModelEntry:
 
 @dataclass(frozen=True)
 class StrategyEntry:
-    """One strategy, or several composed; `own_budget` is what it spends otherwise."""
+    """One strategy, or several composed.
+
+    Attributes
+    ----------
+    own_budget
+        What it spends otherwise than the suite.
+    controls
+        Which of its controls stand beside it: all, none, or those of some names.
+    """
 
     label: str
     choices: tuple[PluginChoice, ...]
     own_budget: Mapping[str, Any]
     uses_model: bool
+    controls: bool | tuple[str, ...] = True
 
 
 @dataclass(frozen=True)

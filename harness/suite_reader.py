@@ -12,7 +12,15 @@ from typing import Any, TypeVar
 from harness.catalog import Catalog, Declaration
 from harness.catalog.parameters import resolve_parameters
 from harness.compose import conflicts
-from harness.entry import KEYS, merged_budget, parameters_of, take_label
+from harness.entry import (
+    KEYS,
+    merged_budget,
+    parameters_of,
+    preset_suffix,
+    take_controls,
+    take_label,
+    take_preset,
+)
 from harness.errors import ConfigError
 from harness.grid import expand_grid
 from harness.labels import distinct_labels, settings_suffix
@@ -132,10 +140,12 @@ class _Reader:
     def _dataset(self, table: dict[str, Any], where: str) -> DatasetEntry:
         declaration = self._declared("dataset", table, where)
         known = set(DataOptions.model_fields)
-        label = take_label(table, declaration.name, where)
+        name = declaration.name + preset_suffix(table)
+        label = take_label(table, name, where)
         options = {k: v for k, v in table.items() if k in known}
         own = self._own_budget(table, where)
         params = {k: v for k, v in table.items() if k not in known}
+        params, _ = take_preset(declaration, params, where)
         keys = (*known, *KEYS, "budget")
         checked = self._caught(lambda: validated(DataOptions, options, where))
         choice = resolve_parameters(declaration, params, where, keys)
@@ -143,8 +153,10 @@ class _Reader:
 
     def _model(self, table: dict[str, Any], where: str) -> ModelEntry:
         declaration = self._declared("model", table, where)
-        label = take_label(table, declaration.name, where)
-        choice = resolve_parameters(declaration, table, where, KEYS)
+        name = declaration.name + preset_suffix(table)
+        label = take_label(table, name, where)
+        params, _ = take_preset(declaration, table, where)
+        choice = resolve_parameters(declaration, params, where, KEYS)
         return ModelEntry(label, choice)
 
     def _strategy(self, table: dict[str, Any], where: str) -> StrategyEntry:
@@ -157,15 +169,27 @@ class _Reader:
         if clashes:
             raise ConfigError(clashes)
         own = self._own_budget(table, where)
-        label = take_label(table, "+".join(names) + settings_suffix(own), where)
+        controls = take_controls(table, where)
+        label = table.pop("label", None)
         tables = parameters_of(declared, table, where)
-        keys = (*KEYS, "budget")
-        choices = [resolve_parameters(d, tables[d.name], where, keys) for d in declared]
+        named = "+".join(name + preset_suffix(tables[name]) for name in names)
+        budget: Mapping[str, Any] = {}
+        choices = []
+        for declaration in declared:
+            params, of_preset = take_preset(
+                declaration, tables[declaration.name], where
+            )
+            budget = merged_budget(budget, of_preset)
+            keys = (*KEYS, "budget", "controls")
+            choices.append(resolve_parameters(declaration, params, where, keys))
+        default = named + settings_suffix(own)
+        labelled = {} if label is None else {"label": label}
         return StrategyEntry(
-            label=label,
+            label=take_label(labelled, default, where),
             choices=tuple(choices),
-            own_budget=own,
+            own_budget=merged_budget(budget, own),
             uses_model=all(d.attributes["uses_model"] for d in declared),
+            controls=controls,
         )
 
     def _own_budget(self, table: dict[str, Any], where: str) -> Mapping[str, Any]:

@@ -39,6 +39,7 @@ use = "baseline"
 
 [[strategy]]
 use = "dbpd"
+controls = false
 """
 
 

@@ -297,7 +297,7 @@ def test_a_plan_of_a_thousand_cells_asks_each_plugin_once(harness, tmp_path):
         + LEAST.replace("duration", 'grid.label = ["a", "b"]\nduration')
         + '[[model]]\nuse = "cnn1d"\n'
         + '[[strategy]]\nuse = "dbpd"\ngrid.confidence = [0.1, 0.2, 0.3, 0.4, 0.5]\n'
-        + "grid.min_keep = [0, 1]\n"
+        + "grid.min_keep = [0, 1]\ncontrols = false\n"
         + '[[exclude]]\nstrategy = "majority"\n'
     )
 

@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from harness.catalog.requiring import required_by
+from harness.catalog.cells_named import cells_named_by
+from harness.completing import Completion
 from harness.errors import ConfigError, PluginError
 from harness.matrix import cells_of
 from harness.plan import make_plan
@@ -175,6 +176,7 @@ def test_a_strategy_without_a_model_takes_none_along(plan):
 
 def test_composed_strategies_can_be_required(plan):
     text = '[[strategy]]\nuse = ["dbpd", "baseline"]\ndbpd.confidence = 0.4\n'
+    text += "controls = false\n"
     (alone,) = plan(text).cells
     assert required(plan(strategy("of-composed")))[0].id == alone.cell.id
 
@@ -256,7 +258,9 @@ def test_an_answer_that_holds_no_cells_is_refused_with_its_line(body, wrong):
     lines = [text.strip() for text in file.read_text().splitlines()]
     (choice,) = cells[body].strategies
     with pytest.raises(PluginError) as error:
-        required_by(str(file), choice.class_name, {}, [cells[body].to_dict()])
+        cells_named_by(
+            "requires", str(file), choice.class_name, {}, [cells[body].to_dict()]
+        )
     told = WRONG[body].replace("LINE", str(lines.index(body) + 1))
     assert told in str(error.value)
     assert "\n" not in str(error.value)
@@ -265,8 +269,9 @@ def test_an_answer_that_holds_no_cells_is_refused_with_its_line(body, wrong):
 @pytest.mark.parametrize("body", IMPOSSIBLE)
 def test_a_requirement_that_cannot_be_met_is_refused_by_name(body, wrong):
     catalog, cells, _ = wrong
+    completion = Completion(catalog, lambda cell: cell.fingerprint)
     with pytest.raises(ConfigError) as error:
-        with_required([cells[body]], catalog, lambda cell: cell.fingerprint)
+        with_required([cells[body]], completion)
     assert IMPOSSIBLE[body] in str(error.value)
     assert f"strategy '{cells[body].strategy_name}' (wrong.py)" in str(error.value)
     assert "Traceback" not in str(error.value)

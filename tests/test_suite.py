@@ -265,7 +265,7 @@ def test_golden_identity(tmp_path):
     )
     (cell,) = cells(tmp_path, text)
     assert json.loads(json.dumps(cell.identity)) == {
-        "version": 1,
+        "version": 2,
         "dataset": {
             "name": "synthetic",
             "version": 1,
@@ -279,7 +279,7 @@ def test_golden_identity(tmp_path):
         "requires": {},
         "seed": 1,
     }
-    assert cell.id == "de7c5db97a0d"
+    assert cell.id == "a64ba26fa215"
 
 
 def test_a_cell_survives_its_way_to_another_process(tmp_path):

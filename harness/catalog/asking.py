@@ -16,15 +16,15 @@ from harness.data.cache import cache_root, recall, remember
 from harness.errors import PluginError
 from harness.results.files import canonical
 
-INDEX_VERSION = 1
+INDEX_VERSION = 2
 
 
 def ask(requests: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The probe's answer to each request; those known by source hash ask no process.
 
     A request holds `locator`, for resolving parameters `class_name` and `params`, and
-    for what cells require `cells` as well. An answer holds `plugins`, `params` and
-    `changed`, `errors`, `requires`, or `cause` and `traceback`.
+    for cells that go with others `hook` and `cells` as well. An answer holds `plugins`,
+    `params` and `changed`, `errors`, `cells`, or `cause` and `traceback`.
     """
     files = [_answer_file(request) for request in requests]
     answers = [recall(file) for file in files]
@@ -57,7 +57,7 @@ def _harness_hash() -> str:
     package = Path(__file__).parent.parent
     sources = (
         *("hooks.py", "plugin.py", "cell.py", "options/dropping.py"),
-        *("catalog/probe.py", "catalog/requiring.py"),
+        *("catalog/probe.py", "catalog/cells_named.py"),
     )
     content = b"".join((package / name).read_bytes() for name in sources)
     return hashlib.sha256(content).hexdigest()[:16]

@@ -25,6 +25,8 @@ class Declaration:
         Hook name -> True if it is implemented as a wrapper.
     attributes
         Class attributes that planning needs (`folder`, `index_files`, `uses_model`...).
+    presets
+        By name: `params`, `about`, `footnote` and `budget` of each.
     """
 
     kind: Kind
@@ -41,6 +43,7 @@ class Declaration:
     schema: dict[str, Any]
     hooks: dict[str, bool]
     attributes: dict[str, Any]
+    presets: dict[str, dict[str, Any]]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for the index file."""

@@ -51,7 +51,19 @@ def resolve_parameters(
         source_hash=declaration.source_hash,
         params=answer["params"],
         changed=answer["changed"],
-        batch_independent=declaration.attributes.get("batch_independent", False),
+        batch_independent=answer["batch_independent"],
+        decision_only=declaration.attributes.get("decision_only", False),
+        footnotes=_footnotes(declaration, answer["params"]),
+    )
+
+
+def _footnotes(declaration: Declaration, params: Mapping[str, Any]) -> tuple[str, ...]:
+    """What the presets warn of whose parameters these are, by whatever way."""
+    return tuple(
+        preset["footnote"]
+        for preset in declaration.presets.values()
+        if preset["footnote"]
+        and all(params[key] == value for key, value in preset["params"].items())
     )
 
 

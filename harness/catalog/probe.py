@@ -16,18 +16,19 @@ import sys
 import traceback
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import pluggy
 from pydantic import ValidationError
 
+from harness.catalog.cells_named import cells_named_by
 from harness.catalog.declaration import Kind
 from harness.catalog.loading import load_module, load_plugin_class
-from harness.catalog.requiring import required_by
+from harness.entry import merged_budget
 from harness.errors import PluginError
 from harness.hooks import PROJECT, DiscoveryHooks, PlanHooks, TrainingHooks
-from harness.options import DataOptions
-from harness.plugin import Dataset, Model, Plugin, Strategy
+from harness.options import Budget, DataOptions
+from harness.plugin import Dataset, Model, Plugin, Preset, Strategy
 
 KIND_OF: dict[type[Plugin], Kind] = {
     Dataset: "dataset",
@@ -39,9 +40,9 @@ HEAVY = ("torch", "pandas", "sklearn")
 ATTRIBUTES = {
     "dataset": ("folder", "index_files", "synthetic", "source", "license", "citation"),
     "model": ("batch_independent",),
-    "strategy": ("uses_model", "batch_independent"),
+    "strategy": ("uses_model", "batch_independent", "decision_only"),
 }
-ENTRY_KEYS = {"use", "label", "grid", "budget"}
+ENTRY_KEYS = {"use", "label", "grid", "budget", "preset", "controls"}
 
 
 def plugin_classes(module: ModuleType) -> list[type[Plugin]]:
@@ -110,10 +111,36 @@ def _describe_class(cls: type[Plugin]) -> dict[str, Any]:
         "schema": cls.Params.model_json_schema(),
         "hooks": _hooks(cls) if kind == "strategy" else {},
         "attributes": {a: _plain(getattr(cls, a)) for a in ATTRIBUTES[kind]},
+        "presets": {n: _preset(cls, n, p) for n, p in cls.presets.items()},
+    }
+
+
+def _preset(cls: type[Plugin], name: str, preset: Any) -> dict[str, Any]:
+    """A preset as plain data, its parameters as they are resolved."""
+    where = f"{cls.__name__}.presets[{name!r}]"
+    if not isinstance(preset, Preset):
+        raise PluginError(f"{where} must be a Preset")
+    if preset.budget and not issubclass(cls, Strategy):
+        raise PluginError(f"{where}: only a strategy's preset has a budget")
+    try:
+        params = cls.Params.model_validate_json(json.dumps(dict(preset.params)))
+        Budget.model_validate_json(json.dumps(merged_budget({}, preset.budget)))
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        key = ".".join(map(str, problem["loc"]))
+        raise PluginError(f"{where}: {key}: {problem['msg']}") from None
+    resolved = params.model_dump(mode="json")
+    return {
+        "params": {key: resolved[key] for key in preset.params},
+        "about": preset.about,
+        "footnote": preset.footnote,
+        "budget": dict(preset.budget),
     }
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, property):
+        return None  # parameters decide; `resolve` asks with them
     return list(value) if isinstance(value, tuple) else value
 
 
@@ -162,7 +189,21 @@ def resolve(locator: str, class_name: str, params: dict[str, Any]) -> dict[str, 
     return {
         "params": resolved.model_dump(mode="json"),
         "changed": resolved.model_dump(mode="json", exclude_defaults=True),
+        "batch_independent": _batch_independent(cls, resolved),
     }
+
+
+def _batch_independent(cls: type[Plugin], params: Any) -> bool:
+    """What a model or a strategy with these parameters says of itself."""
+    said = inspect.getattr_static(cls, "batch_independent", False)
+    if not isinstance(said, property):
+        return bool(said)
+    try:
+        return bool(cast("Any", cls(params)).batch_independent)
+    except Exception as error:
+        raise PluginError(
+            f"{cls.__name__}.batch_independent: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _told(error: ValidationError) -> list[dict[str, Any]]:
@@ -175,7 +216,7 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
     locator = request["locator"]
     try:
         if "cells" in request:
-            return {"requires": required_by(**request)}
+            return {"cells": cells_named_by(**request)}
         if "params" in request:
             return resolve(locator, request["class_name"], request["params"])
         return {"plugins": describe(locator)}
@@ -211,8 +252,8 @@ def main() -> None:
             os._exit(0)
         _, status = os.waitpid(child, 0)
         if reply.stat().st_size == size:
-            asked = "cells" in request
-            cause = _ending(status, "its requires" if asked else "importing it")
+            hook = request.get("hook")
+            cause = _ending(status, f"its {hook}" if hook else "importing it")
             with reply.open("a", encoding="utf-8") as stream:
                 stream.write(json.dumps({"cause": cause, "traceback": cause}) + "\n")
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -79,8 +80,33 @@ def _page(declaration: Declaration) -> str:
     ]
     facts = [f"{key}: {value}" for key, value in about if value]
     parts = [f"{d.kind} {d.name}, version {d.version}", d.docstring, "\n".join(facts)]
-    parts.append(_parameters(d))
+    parts += [_parameters(d), _presets(d)]
     return "\n\n".join(part for part in parts if part)
+
+
+def _presets(declaration: Declaration) -> str:
+    """Each preset with what it sets, as a suite would say it."""
+    blocks = []
+    for name, preset in declaration.presets.items():
+        lines = [f"preset {name}: {preset['about']}"]
+        settings = {**preset["params"], **_dotted(preset["budget"], "budget.")}
+        lines += [f"    {key} = {json.dumps(value)}" for key, value in settings.items()]
+        if preset["footnote"]:
+            lines.append(f"    footnote: {preset['footnote']}")
+        blocks.append("\n".join(lines))
+    return "\n\n".join(blocks)
+
+
+def _dotted(table: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    return {
+        name: found
+        for key, value in table.items()
+        for name, found in (
+            _dotted(value, f"{prefix}{key}.")
+            if isinstance(value, Mapping)
+            else {f"{prefix}{key}": value}
+        ).items()
+    }
 
 
 def _parameters(declaration: Declaration) -> str:

@@ -75,10 +75,13 @@ def _entry(declaration: Declaration, shared: Schema, definitions: Schema) -> Sch
         "use": {"const": declaration.name, "description": declaration.description},
         "label": _label(),
         **parameters,
-        "grid": _grid(parameters),
+        "grid": _grid({**parameters, **_preset(declaration)}),
+        **_preset(declaration),
     }
     if declaration.kind == "strategy":
-        definitions[f"{prefix} parameters"] = own
+        properties["controls"] = _controls()
+        with_preset = {**own.get("properties", {}), **_preset(declaration)}
+        definitions[f"{prefix} parameters"] = {**own, "properties": with_preset}
     if declaration.kind != "model":
         properties["budget"] = _reference("own budget")
     return {
@@ -108,9 +111,30 @@ def _composed(strategies: Sequence[Declaration]) -> Schema:
             **tables,
             "grid": _grid(tables),
             "budget": _reference("own budget"),
+            "controls": _controls(),
         },
         "required": ["use"],
         "additionalProperties": False,
+    }
+
+
+def _preset(declaration: Declaration) -> Schema:
+    """The key that takes a named set of parameters, where the plugin has any."""
+    if not declaration.presets:
+        return {}
+    about = "; ".join(f"{n}: {p['about']}" for n, p in declaration.presets.items())
+    return {"preset": {"enum": list(declaration.presets), "description": about}}
+
+
+def _controls() -> Schema:
+    return {
+        "anyOf": [
+            {"type": "boolean"},
+            {"type": "array", "items": {"type": "string"}},
+        ],
+        "default": True,
+        "description": "which controls stand beside it on the leaderboard: all, none, "
+        "or those named",
     }
 
 

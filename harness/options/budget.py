@@ -124,6 +124,23 @@ class EarlyStopping(Parameters):
     patience: int = Field(10, ge=1, description="epochs")
 
 
+MATCHED = "match"
+"""The role under which a matched cell requires what it is matched to."""
+
+
+class Match(Parameters):
+    """Train for as long as another cell did: the schedule is stretched to it."""
+
+    what: Literal["effective-epochs", "flops"] = Field(
+        description="spend as many samples backpropagated, or as many training FLOPs"
+    )
+    of: str = Field(
+        "",
+        description="the strategy to match, by its label in the suite: its cell of the "
+        "same data set, model and seed",
+    )
+
+
 class Budget(Parameters):
     """What every strategy of a suite may spend; part of a cell's identity."""
 
@@ -148,6 +165,7 @@ class Budget(Parameters):
     augment: list[Augmentation] = Field(default_factory=list)
     clip_norm: float | None = Field(None, gt=0, description="of the gradient")
     early_stopping: EarlyStopping | None = None
+    match: Match | None = None
 
     @field_validator("augment", mode="before")
     @classmethod

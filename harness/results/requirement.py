@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.cell import Cell
 from harness.errors import DataError
+from harness.options.budget import MATCHED
 from harness.results.files import read_json
 from harness.results.state import RESULT, WEIGHTS, source_hashes
 
@@ -121,8 +122,10 @@ def required_cost(
         needed, each once however many need it; `total`: theirs and the cell's own,
         None where a part isn't known.
     """
+    # What a budget is matched to lends it a length and no work.
+    needed = {r: found for r, found in requirements.items() if r != MATCHED}
     cells: dict[str, dict[str, Any]] = {}
-    for name, requirement in all_of(requirements).items():
+    for name, requirement in all_of(needed).items():
         cost = part(requirement.result(), "cost", requirement)
         required = requirement.cell
         cells[name] = {
@@ -136,7 +139,7 @@ def required_cost(
         }
     costs = [counted(own, "this cell"), *cells.values()]
     return {
-        "roles": {role: r.id for role, r in requirements.items()},
+        "roles": {role: r.id for role, r in needed.items()},
         "cells": cells,
         "total": {key: _sum([cost[key] for cost in costs]) for key in COUNTED},
     }

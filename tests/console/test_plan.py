@@ -58,6 +58,7 @@ def test_what_cannot_be_estimated_says_why(harness, tmp_path):
     suite.write_text(
         '[budget]\nepochs = 1\n[[dataset]]\nuse = "synthetic"\nrecords = 60\n'
         'duration = 2.0\n[[model]]\nuse = "cnn1d"\n[[strategy]]\nuse = "dbpd"\n'
+        "controls = false\n"
     )
 
     ended = harness("plan", suite, "--estimate")

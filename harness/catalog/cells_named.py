@@ -1,4 +1,4 @@
-"""Asking a strategy which cells its cells require, where it can hurt nobody."""
+"""Asking a strategy for the cells that go with its cells, where it can hurt nobody."""
 
 from __future__ import annotations
 
@@ -19,37 +19,38 @@ Described = dict[str, Any]
 """A cell as `Cell.to_dict` describes it."""
 
 
-def required_by(
+def cells_named_by(
+    hook: str,
     locator: str,
     class_name: str,
     params: Mapping[str, Any],
     cells: Sequence[Described],
 ) -> list[dict[str, Described]]:
-    """What a strategy requires of each cell, by role.
+    """What a strategy's `requires` or `controls` answers for each cell, by role.
 
     Raises
     ------
     PluginError
-        If `requires` raises, or answers anything but cells by role.
+        If the hook raises, or answers anything but cells by role.
     """
     cls: Any = load_plugin_class(locator, class_name)
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(PlanHooks)
     manager.register(cls(cls.Params.model_validate_json(json.dumps(dict(params)))))
-    return [_asked(manager, locator, Cell.from_dict(cell)) for cell in cells]
+    return [_asked(manager, hook, locator, Cell.from_dict(cell)) for cell in cells]
 
 
 def _asked(
-    manager: pluggy.PluginManager, locator: str, cell: Cell
+    manager: pluggy.PluginManager, hook: str, locator: str, cell: Cell
 ) -> dict[str, Described]:
     try:
-        answers = manager.hook.requires(cell=cell)
+        answers = getattr(manager.hook, hook)(cell=cell)
     except (Exception, SystemExit) as error:
-        raise PluginError(f"requires: {_told(error, locator)}") from error
+        raise PluginError(f"{hook}: {_told(error, locator)}") from error
     found: dict[str, Described] = {}
     for answer in answers:
-        for role, required in _checked(answer).items():
-            found[role] = _described(role, required)
+        for role, named in _checked(hook, answer).items():
+            found[role] = _described(hook, role, named)
     return found
 
 
@@ -63,18 +64,18 @@ def _told(error: BaseException, locator: str) -> str:
     return " ".join(f"{kind}{error}".split()) + where
 
 
-def _checked(answer: Any) -> Mapping[str, Cell]:
+def _checked(hook: str, answer: Any) -> Mapping[str, Cell]:
     if not isinstance(answer, Mapping):
         raise PluginError(
-            f"requires must return cells by role, as {{'teacher': cell...}}, "
+            f"{hook} must return cells by role, as {{'teacher': cell...}}, "
             f"not {_shown(answer)}"
         )
     for role, cell in answer.items():
         if not (isinstance(role, str) and role.strip() and role.isprintable()):
-            raise PluginError(f"requires: a role is a line of text, not {_shown(role)}")
+            raise PluginError(f"{hook}: a role is a line of text, not {_shown(role)}")
         if not isinstance(cell, Cell):
             raise PluginError(
-                f"requires: {role!r} must be a cell, as cell.with_strategy('baseline') "
+                f"{hook}: {role!r} must be a cell, as cell.with_strategy('baseline') "
                 f"gives one, not {_shown(cell)}"
             )
     return answer
@@ -85,14 +86,14 @@ def _shown(value: Any) -> str:
     return f"{text[:60]}..." if len(text) > 60 else text
 
 
-def _described(role: str, cell: Cell) -> Described:
+def _described(hook: str, role: str, cell: Cell) -> Described:
     try:
         described: Described = json.loads(json.dumps(cell.to_dict(), allow_nan=False))
         Cell.from_dict(described)
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         reason = " ".join(str(error).split())
         raise PluginError(
-            f"requires: the cell {role!r} can't be read ({reason}); change it by "
+            f"{hook}: the cell {role!r} can't be read ({reason}); change it by "
             "with_strategy, with_model, with_options, with_budget and "
             "replace(seed=...)"
         ) from None
