@@ -78,8 +78,8 @@ def _formulas() -> dict[Any, Callable[..., int]]:
     """The formulas of torch and those that it lacks, the same on every device.
 
     torch charges the recomputation inside a fused attention's backward to some
-    devices only; here a fused kernel costs what the plain products cost. Its formula for
-    a convolution's backward overlooks groups.
+    devices only; here a fused kernel costs what the plain products cost. Its formula
+    for a convolution's backward overlooks groups.
     """
     fused = {
         "_scaled_dot_product_flash_attention",

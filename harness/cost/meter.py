@@ -146,6 +146,12 @@ class Meter:
         ledger = self._joint_ledger()
         return None if ledger.uncounted else ledger.training
 
+    def longest_sample(self) -> list[int] | None:
+        """Shape (leads, samples) of the largest sample that the model has been trained
+        on; None where there was none.
+        """
+        return self._joint_ledger().longest
+
     def _joint_ledger(self) -> Ledger:
         """What all processes have spent; this one's own where it is alone."""
         self._settle()

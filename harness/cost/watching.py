@@ -71,8 +71,10 @@ class Watched:
         self._handle = self.module.register_forward_hook(hook, with_kwargs=True)
 
     def remove(self) -> None:
-        """Take the hook off the module."""
+        """Take the hook off the module, for good."""
         self._handle.remove()
+        # A copy of the module has the hook, too, which must not keep the module alive.
+        self.module = nn.Identity()
 
     @property
     def intact(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -23,10 +24,6 @@ from harness.options import DataOptions
 from harness.plugin import Dataset, Task
 
 __all__ = ["DataSplits", "SplitData", "load"]
-
-# Whole records are padded to full seconds: some 50 shapes for records of 9 to 61 s,
-# half a second of padding on average.
-BUCKET_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -134,9 +131,19 @@ def _split(
         },
         leads=len(source.leads),
         window=window,
-        bucket=max(1, round(BUCKET_SECONDS * rate)),
+        bucket=bucket_samples(rate),
         read=lambda i: scale(source.read(ids[i])),
     )
+
+
+def bucket_samples(rate: float) -> int:
+    """What whole records are padded to a multiple of: about a second of samples.
+
+    That makes some 50 shapes for records of 9 to 61 s, and half a second of padding on
+    average. It is a power of two, because the strides of most networks are: a batch
+    then has a whole number of a network's steps, and a record's last step is known.
+    """
+    return 1 << round(math.log2(max(rate, 1.0)))
 
 
 def _labels(labels: pd.Series, dataset: Dataset) -> Tensor:

@@ -130,6 +130,8 @@ def _whole(value: Any) -> int | None:
 
 
 def _estimated(cell: Cell, known: dict[str, OpenData]) -> Cost:
+    if cell.budget.match is not None:
+        return Cost(note="as long as the cell that it is matched to")
     key = canonical(cell.identity["dataset"])
     try:
         if key not in known:
@@ -219,6 +221,6 @@ def _timed(run: Run, work: Callable[[], None]) -> float:
 
 
 def _implements(run: Run, hook: str) -> bool:
-    """Whether a strategy of the cell answers a hook."""
+    """Whether a strategy of the cell answers a hook; a wrapper lets another answer."""
     implementations = getattr(run.hook, hook).get_hookimpls()
-    return any(i.plugin_name != "defaults" for i in implementations)
+    return any(i.plugin_name != "defaults" and not i.wrapper for i in implementations)

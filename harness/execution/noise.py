@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from harness.data.cache import cache_root
-from harness.data.loading import BUCKET_SECONDS, DataSplits
+from harness.data.loading import DataSplits, bucket_samples
 from harness.data.opening import OpenData
 from harness.data.order import generator
 from harness.data.prepare import prepared_key
@@ -34,7 +34,6 @@ def noise_splits(data: OpenData) -> DataSplits:
     leads = tuple(options.leads or dataset.leads)
     rate = sampling_rate(dataset, options)
     window = window_samples(dataset, options)
-    bucket = max(1, round(BUCKET_SECONDS * rate))
     lengths = _lengths(data, window)
     noise = generator(0, "noise").standard_normal((len(leads), max(lengths.values())))
     signals = noise.astype(np.float32)
@@ -45,7 +44,7 @@ def noise_splits(data: OpenData) -> DataSplits:
             signals,
             _labels(records["split"].eq(name).sum(), dataset.classes, dataset.task),
             window,
-            bucket,
+            bucket_samples(rate),
             options.side,
         )
         for name in SPLITS

@@ -20,7 +20,7 @@ from harness.data.opening import OpenData
 from harness.data.prepare import Prepared
 from harness.results.files import canonical, to_json, write_atomically
 from harness.results.requirement import required_cost
-from harness.results.state import FAILURE, RESULT, WEIGHTS, source_hashes
+from harness.results.state import FAILURE, KEPT, RESULT, WEIGHTS, source_hashes
 from harness.training.cell import Trained
 from harness.training.run import Run
 
@@ -86,6 +86,7 @@ def assemble(
             "label": cell.labels["strategy"],
             "names": [choice.name for choice in cell.strategies],
             "versions": {choice.name: choice.version for choice in cell.strategies},
+            **_footnotes(cell),
         },
         "budget": cell.budget.model_dump(mode="json"),
         "metrics": {
@@ -93,6 +94,7 @@ def assemble(
             "validation": trained.validation.metrics,
         },
         "snapshots": trained.snapshots,
+        "size": trained.size,
         "weights": {"rule": cell.budget.weights, **run.chosen},
         "cost": cost,
         **_required(run, cost),
@@ -112,11 +114,16 @@ def assemble(
     }
 
 
+def _footnotes(cell: Cell) -> dict[str, Any]:
+    """What presets warn of whose parameters the strategies have; nothing for none."""
+    found = [note for choice in cell.strategies for note in choice.footnotes]
+    return {"footnotes": found} if found else {}
+
+
 def _required(run: Run, cost: Mapping[str, Any]) -> dict[str, Any]:
     """The cells that this one requires, with their cost; nothing where it has none."""
-    if not run.requirements:
-        return {}
-    return {"required": required_cost(run.requirements, cost)}
+    found = required_cost(run.requirements, cost)
+    return {"required": found} if found["roles"] else {}
 
 
 def _sharing(cell: Cell) -> dict[str, Any]:
@@ -176,6 +183,9 @@ def write_result(
         If the disk is full; there is then no result, and the cell isn't done.
     """
     write_atomically(folder / "predictions.npz", _predictions(trained))
+    kept = trained.run.kept_records
+    if not kept.all_kept:
+        write_atomically(folder / KEPT, kept.to_npz(trained.splits.train.ids))
     weights = {
         k: v.detach().cpu().contiguous()
         for k, v in trained.run.model.state_dict().items()

@@ -29,7 +29,7 @@ from harness.execution.requests import Requests
 from harness.execution.streams import Streams, leave
 from harness.results.claim import highest_claim, take_claim
 from harness.results.files import to_json, write_atomically
-from harness.results.state import FAILURE, RESULT, WEIGHTS, state_of
+from harness.results.state import FAILURE, KEPT, RESULT, WEIGHTS, state_of
 from harness.results.temporaries import remove_temporaries
 
 if TYPE_CHECKING:
@@ -102,7 +102,8 @@ def _lost(job: Job) -> int:
 
 def _clear(folder: Path) -> None:
     """Take away what an earlier attempt concluded; its checkpoints stay."""
-    for name in (RESULT, FAILURE, "measured.json", "predictions.npz", WEIGHTS):
+    results = (RESULT, FAILURE, "measured.json", "predictions.npz", WEIGHTS, KEPT)
+    for name in results:
         (folder / name).unlink(missing_ok=True)
     remove_temporaries(folder)
 
@@ -163,6 +164,7 @@ def _measured(
         "seconds": {**run.clock.seconds(), "last_attempt": seconds},
         "peak_rss_bytes": trained.peak_rss_bytes,
         "cuda_peak_bytes": trained.cuda_peak_bytes,
+        "latency_seconds": trained.latency_seconds,
         "energy_joules": joules,
         "attempts": attempts,
         "device": str(run.device),

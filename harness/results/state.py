@@ -13,6 +13,7 @@ from harness.results.files import read_json
 State = Literal["planned", "running", "done", "failed", "blocked", "stale"]
 
 RESULT, FAILURE, WEIGHTS = "result.json", "failure.json", "model.safetensors"
+KEPT = "kept.npz"
 
 
 def state_of(cell: Cell, runs: Path) -> State:

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors.torch import load as load_weights
-from torch import nn
+from torch import Tensor, nn
 
 from harness.cell import Cell
+from harness.cost.latency import median_seconds
+from harness.cost.ledger import TRAINED
 from harness.cost.process import peak_rss_bytes
+from harness.cost.size import measured_size
+from harness.data.batch import Batch
 from harness.data.loading import DataSplits
 from harness.data.opening import OpenData, instantiate
+from harness.data.split_data import SplitData
 from harness.options import Execution
 from harness.training.evaluation import Evaluation, evaluate
 from harness.training.run import Run
+from harness.training.weights import take_weights
 
 
 @dataclass(frozen=True)
@@ -28,10 +35,16 @@ class Trained:
     ----------
     test, validation
         The final weights, judged.
+    size
+        Of the final weights, as `harness.cost.size` measures it, with the names of
+        their prunable `layers` in the order of the network.
     snapshots
-        Name, axes and test metrics of each state that was kept on the way.
+        Name, axes, test metrics and size of each state that was kept on the way.
     cost
         As the meter counted it, of all processes of the cell.
+    latency_seconds
+        Median time of one record's forward: `final`, and `snapshots` by file; None
+        where it was not measured.
     peak_rss_bytes
         Largest resident set, summed over the cell's processes; None where unknown.
     cuda_peak_bytes
@@ -43,8 +56,10 @@ class Trained:
     splits: DataSplits
     test: Evaluation
     validation: Evaluation
+    size: dict[str, Any]
     snapshots: list[dict[str, Any]]
     cost: dict[str, Any]
+    latency_seconds: dict[str, Any]
     peak_rss_bytes: int | None
     cuda_peak_bytes: int | None
 
@@ -62,13 +77,17 @@ def train_cell(run: Run, splits: DataSplits, data: OpenData) -> Trained:
     test = evaluate(run, splits.test, subsets)
     validation = evaluate(run, splits.validation, subsets)
     final = {k: v.detach().clone() for k, v in run.model.state_dict().items()}
+    shape = run.meter.longest_sample()
+    size = measured_size(run.model, shape, run.built_weights)
     snapshots = []
     for entry in run.snapshots.entries:
-        run.model.load_state_dict(load_weights(run.snapshots.read(entry)))
+        take_weights(run, load_weights(run.snapshots.read(entry)))
         judged = evaluate(run, splits.test, subsets)
-        snapshots.append({**entry, "test": judged.metrics})
-    run.model.load_state_dict(final)
+        own_size = measured_size(run.model, shape, run.built_weights)
+        snapshots.append({**entry, "test": judged.metrics, "size": own_size})
+    take_weights(run, final)
     cost = run.meter.summary(run.model, getattr(run, "optimizer", None))
+    latency = _latencies(run, splits.test, final)
     resident = run.processes.gather(peak_rss_bytes())
     on_cuda = run.processes.gather(run.meter.cuda_peak_bytes)
     return Trained(
@@ -76,11 +95,43 @@ def train_cell(run: Run, splits: DataSplits, data: OpenData) -> Trained:
         splits,
         test,
         validation,
+        {**size, "layers": list(size["remaining_by_layer"])},
         snapshots,
         cost,
+        latency,
         None if None in resident else sum(resident),
         None if None in on_cuda else max(on_cuda),
     )
+
+
+def _latencies(
+    run: Run, split: SplitData, final: Mapping[str, Tensor]
+) -> dict[str, Any]:
+    """Median seconds of a forward of the split's longest record; by the first process.
+
+    Timed when all costs are summed up, since how often it runs isn't the same twice.
+    The model ends with the final weights.
+    """
+    longest = np.argmax(split.lengths, keepdims=True)
+    batch = split.batch(longest).to(run.device)
+    snapshots = {}
+    with run.clock.measure("latency"):
+        of_final = _latency(run, batch)
+        for entry in run.snapshots.entries:
+            take_weights(run, load_weights(run.snapshots.read(entry)))
+            snapshots[entry["file"]] = _latency(run, batch)
+    take_weights(run, final)
+    return {"final": of_final, "snapshots": snapshots}
+
+
+def _latency(run: Run, batch: Batch) -> float | None:
+    # Whoever is asked to stop has better use for the seconds that are left.
+    if not run.processes.is_main or run.loops.stop_requested:
+        return None
+    run.meter.unwatch(TRAINED)
+    run.model.eval()
+    with torch.no_grad():
+        return median_seconds(lambda: run.forward(batch), run.device)
 
 
 def _builder(cell: Cell, splits: DataSplits) -> Callable[[], nn.Module]:

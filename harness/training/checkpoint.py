@@ -22,7 +22,7 @@ from harness.training.processes import Processes
 
 NAMES = ("checkpoint.pt", "checkpoint.previous.pt")
 UNNAMED = f".checkpoint.new{TEMPORARY}"
-CHECKPOINT_VERSION = 2
+CHECKPOINT_VERSION = 3
 
 
 def checkpoint_key(cell: Cell) -> str:

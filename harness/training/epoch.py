@@ -18,8 +18,9 @@ from harness.data.batch import Batch
 from harness.data.order import batches, bucketed_batches, epoch_order
 from harness.errors import PluginError
 from harness.options import RandomCrop
-from harness.training.keeping import Packer, kept_mask, kept_of_all
+from harness.training.keeping import Packer, class_counts, kept_mask, kept_of_all
 from harness.training.processes import Processes
+from harness.training.training_scores import no_decisions
 
 if TYPE_CHECKING:
     from harness.training.fit import Fit
@@ -37,6 +38,8 @@ _COUNTS = (
     "losses",
     "seen_by_class",
     "kept_by_class",
+    "kept_records",
+    "decisions",
 )
 
 
@@ -50,12 +53,17 @@ class Totals:
     losses: float
     seen_by_class: list[float]
     kept_by_class: list[float]
+    kept_records: Tensor
+    """bool, shape (records,): those that any of them kept."""
+    decisions: list[int]
 
     @classmethod
     def added(cls, parts: Sequence[Self]) -> Self:
         """The sums of some sums."""
 
         def added(values: Sequence[Any]) -> Any:
+            if isinstance(values[0], Tensor):
+                return torch.stack(list(values)).any(0)
             if isinstance(values[0], list):
                 return [sum(of_class) for of_class in zip(*values, strict=True)]
             return sum(values)
@@ -76,9 +84,14 @@ class Epoch:
     scored, kept
         Samples that were judged by a forward-only pass, and that were trained on, by
         this process.
+    kept_records
+        bool, shape (records,): positions in `run.train` that this process has kept.
+    step_losses
+        Positions and losses of the step under way, as training forwards told them;
+        empty between steps.
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, most: int | None = None) -> None:
         self.phase: str = run.hook.phase(run=run)
         with run.meter.outside("select_epoch"):
             selected = run.hook.select_epoch(run=run)
@@ -91,7 +104,13 @@ class Epoch:
         classes = len(run.classes)
         self.seen_by_class = torch.zeros(classes, device=run.device)
         self.kept_by_class = torch.zeros(classes, device=run.device)
+        self.kept_records = torch.zeros(
+            len(run.train), dtype=torch.bool, device=run.device
+        )
+        self.step_losses: list[tuple[Tensor, Tensor]] = []
+        self.decisions = no_decisions(classes, run.device)
         self.packer = Packer(run.cell.budget.batch_size)
+        self._most = most
         self._seed = run.cell.seed
         self._path = run.loops.path
         self._batch_size = run.cell.budget.batch_size
@@ -101,11 +120,19 @@ class Epoch:
     def batches(self) -> list[NDArray[np.int64]]:
         """Positions in `run.train` of each batch: a function of seed and place only."""
         order = self.indices[epoch_order(len(self.indices), self._seed, *self._path)]
+        order = order[: self._most]
         if self._lengths is None:
             return batches(order, self._batch_size)
         return bucketed_batches(
             order, self._lengths, self._batch_size, self._seed, *self._path
         )
+
+    @property
+    def left_out(self) -> Tensor:
+        """Positions in `run.train` that `select_epoch` left out, shape (n,)."""
+        is_out = torch.ones(len(self.kept_records), dtype=torch.bool)
+        is_out[torch.from_numpy(self.indices)] = False
+        return is_out.nonzero().squeeze(1)
 
     @property
     def order_hash(self) -> str:
@@ -122,6 +149,8 @@ class Epoch:
             float(self.losses),
             self.seen_by_class.tolist(),
             self.kept_by_class.tolist(),
+            self.kept_records.cpu(),
+            self.decisions.tolist(),
         )
         return Totals.added(processes.gather(mine))
 
@@ -196,7 +225,10 @@ def train_epoch(run: Run, fit: Fit, epoch: Epoch) -> None:
             batch = run.own_share(whole)
         fit.rate.apply(run.optimizer, fit.progress(epoch, run.epoch))
         with run.meter.step(epoch.phase, size=batch.signals.numel()):
-            _train_on_kept(run, epoch, whole, batch)
+            kept = _train_on_kept(run, epoch, whole, batch)
+        # Notes on all records of the split are no part of a step, nor of its memory.
+        epoch.kept_records[kept] = True
+        _note_losses(run, epoch)
         epoch.seen += len(whole)
     rest = epoch.packer.rest()
     if rest is not None:
@@ -204,6 +236,15 @@ def train_epoch(run: Run, fit: Fit, epoch: Epoch) -> None:
         rest = run.own_share(rest)
         with run.meter.step(epoch.phase, size=rest.signals.numel()):
             run.train_on(rest, dropped=True)
+        _note_losses(run, epoch)
+    run.noted_losses.share(run.processes)
+
+
+def _note_losses(run: Run, epoch: Epoch) -> None:
+    """Lay down what the training forwards of the last step told of their records."""
+    for index, losses in epoch.step_losses:
+        run.noted_losses.note(index, losses)
+    epoch.step_losses.clear()
 
 
 def _batch(run: Run, epoch: Epoch, i: int) -> Batch:
@@ -219,26 +260,21 @@ def _batch(run: Run, epoch: Epoch, i: int) -> Batch:
     return augment_batch(batch, augment, len(run.classes), run.rng("augment"))
 
 
-def _train_on_kept(run: Run, epoch: Epoch, whole: Batch, batch: Batch) -> None:
+def _train_on_kept(run: Run, epoch: Epoch, whole: Batch, batch: Batch) -> Tensor:
     """Ask which samples to keep, and train on these: now, or once a batch is full.
 
-    `batch` is what this process has of `whole`, the batch of all processes.
+    `batch` is what this process has of `whole`, the batch of all processes. Returns
+    the positions of what it keeps, shape (kept,).
     """
-    epoch.seen_by_class += class_counts(batch, len(run.classes))
+    epoch.seen_by_class += class_counts(batch.labels, len(run.classes))
     mask = kept_mask(run, batch)
     kept = batch if mask is None else batch.select(mask)
     epoch.kept += len(kept)
-    epoch.kept_by_class += class_counts(kept, len(run.classes))
+    epoch.kept_by_class += class_counts(kept.labels, len(run.classes))
     pooled = kept_of_all(run, whole, mask, kept) if run.dropping.pack else None
     if pooled is not None:
         for full in epoch.packer.add(pooled):
             run.train_on(run.own_share(full), dropped=True)
     elif not run.train_on(kept, of=len(whole), dropped=mask is not None):
         epoch.skipped_batches += 1
-
-
-def class_counts(batch: Batch, classes: int) -> Tensor:
-    """How much of each class a batch holds, shape (classes,); mixed ones in shares."""
-    if batch.labels.ndim == 2:
-        return batch.labels.sum(0)
-    return torch.bincount(batch.labels, minlength=classes).float()
+    return kept.index

@@ -12,8 +12,10 @@ from harness.data.order import batches
 from harness.training.buffers import reestimate_batchnorm
 from harness.training.epoch import Epoch, train_epoch
 from harness.training.evaluation import evaluate
+from harness.training.keeping import kept_figures
 from harness.training.optimization import LearningRate
 from harness.training.outputs import EpochReport
+from harness.training.training_scores import training_scores
 
 if TYPE_CHECKING:
     from harness.training.run import Run
@@ -22,17 +24,37 @@ if TYPE_CHECKING:
 class Fit:
     """One call of `run.fit`, with what it must not forget across a kill.
 
+    Parameters
+    ----------
+    samples
+        Of all epochs together, where it isn't a whole number of epochs.
+    held
+        Share of the optimizer's learning rate, in place of the schedule.
+
     Attributes
     ----------
+    epochs
+        The last of them may be shorter.
     chosen
         Epoch, phase and validation macro-F1 of the weights that the fit ends with.
     epochs_without_gain
         Epochs since validation macro-F1 last rose.
     """
 
-    def __init__(self, run: Run, epochs: int) -> None:
+    def __init__(
+        self,
+        run: Run,
+        epochs: int,
+        samples: int | None = None,
+        held: float | None = None,
+    ) -> None:
         self.epochs = epochs
-        self.rate = LearningRate(run.cell.budget, epochs)
+        self.rate = LearningRate(run.cell.budget, epochs, held)
+        self._samples = samples
+        if samples is not None:
+            self.epochs = -(-samples // len(run.train))
+            # The schedule of the budget's epochs, stretched to another length.
+            self.rate = LearningRate(run.cell.budget, run.cell.budget.epochs, held)
         self.chosen: dict[str, Any] = {}
         self.epochs_without_gain = 0
         self._best_macro_f1 = -1.0
@@ -56,12 +78,22 @@ class Fit:
 
     def progress(self, epoch: Epoch, number: int) -> float:
         """The share of the fit that is over; dropped samples count as seen."""
+        if self._samples is not None:
+            records = len(self._run.train)
+            return (number * records + epoch.seen) / self._samples
         return (number + epoch.seen / max(1, len(epoch.indices))) / self.epochs
+
+    def _most(self, number: int) -> int | None:
+        """How many records an epoch may see at most; None for all of them."""
+        if self._samples is None:
+            return None
+        records = len(self._run.train)
+        return min(records, self._samples - number * records)
 
     def _epoch(self, number: int) -> EpochReport:
         run = self._run
         run.model.train()
-        epoch = Epoch(run)
+        epoch = Epoch(run, self._most(number))
         run.tally = epoch
         run.core.begin("epoch", epoch)
         train_epoch(run, self, epoch)
@@ -124,20 +156,11 @@ class Fit:
                 "loss": validation["log_loss"],
                 **{name: validation[name] for name in shown},
             },
-            "kept_share": totals.kept / epoch.seen if epoch.seen else 0.0,
-            "kept_share_by_class": {
-                name: k / s if s else None
-                for name, k, s in zip(
-                    run.classes,
-                    totals.kept_by_class,
-                    totals.seen_by_class,
-                    strict=True,
-                )
-            },
+            "training": training_scores(totals.decisions, run.task),
+            **kept_figures(run, epoch, totals),
             "learning_rate": run.optimizer.param_groups[0]["lr"],
             "seen": epoch.seen,
             "scored": totals.scored,
-            "kept": totals.kept,
             "steps": epoch.steps,
             "skipped_batches": epoch.skipped_batches,
             "effective_epochs": counts.effective_epochs,
@@ -146,6 +169,7 @@ class Fit:
             "first_batch": epoch.order_hash,
         }
         run.history.append(row)
+        run.kept_records.append(number, row["loops"], totals.kept_records.numpy())
         return EpochReport(
             epoch=number,
             phase=epoch.phase,

@@ -11,8 +11,10 @@ from torch import Tensor
 
 from harness.data.batch import Batch
 from harness.errors import PluginError
+from harness.options import CutMix, Mixup
 
 if TYPE_CHECKING:
+    from harness.training.epoch import Epoch, Totals
     from harness.training.run import Run
 
 
@@ -115,6 +117,40 @@ def kept_of_all(
     if all(m is None for m, _ in told):
         return None
     return whole.select(_joined(told))
+
+
+def class_counts(labels: Tensor, classes: int) -> Tensor:
+    """How much of each class there is, shape (classes,); mixed ones in shares."""
+    if labels.ndim == 2:
+        return labels.sum(0)
+    return torch.bincount(labels, minlength=classes).float()
+
+
+def kept_figures(run: Run, epoch: Epoch, totals: Totals) -> dict[str, Any]:
+    """What an epoch has kept, for its row of the history.
+
+    Shares are of all training records that it could have seen: those that were left
+    out before the epoch and those of skipped batches included.
+    """
+    left_out = epoch.left_out
+    out_by_class = class_counts(run.train.labels[left_out], len(run.classes))
+    by_class = list(zip(run.classes, totals.kept_by_class, strict=True))
+    there = [
+        seen + out
+        for seen, out in zip(totals.seen_by_class, out_by_class.tolist(), strict=True)
+    ]
+    of_all = epoch.seen + len(left_out)
+    mixes = any(isinstance(a, Mixup | CutMix) for a in run.cell.budget.augment)
+    return {
+        "kept": totals.kept,
+        "kept_share": totals.kept / of_all if of_all else 0.0,
+        # Mixed samples count by their shares.
+        "kept_by_class": {n: k if mixes else round(k) for n, k in by_class},
+        "kept_share_by_class": {
+            name: kept / all_ if all_ else None
+            for (name, kept), all_ in zip(by_class, there, strict=True)
+        },
+    }
 
 
 class Packer:

@@ -48,15 +48,20 @@ class LearningRate:
         Whose schedule it is.
     epochs
         Length of the fit.
+    held
+        What the rate is multiplied by throughout, in place of the schedule.
     """
 
-    def __init__(self, budget: Budget, epochs: int) -> None:
+    def __init__(self, budget: Budget, epochs: int, held: float | None = None) -> None:
         self.schedule = budget.schedule
         self.epochs = epochs
+        self._held = held
         self._plateau = {"factor": 1.0, "best": math.inf, "waited": 0}
 
     def factor(self, progress: float) -> float:
         """What the optimizer's rate is multiplied by at `progress` in [0, 1)."""
+        if self._held is not None:
+            return self._held
         match self.schedule:
             case Step(gamma=gamma, epochs=size):
                 # A quotient of counts: an epoch must not begin one ulp late.
@@ -76,7 +81,9 @@ class LearningRate:
 
     def momentum(self, progress: float) -> float | None:
         """Beta1 or momentum at `progress`; None where the schedule leaves it."""
-        if not isinstance(self.schedule, OneCycle) or not self.schedule.cycle_momentum:
+        if self._held is not None or not isinstance(self.schedule, OneCycle):
+            return None
+        if not self.schedule.cycle_momentum:
             return None
         rise = self.schedule.rise
         if progress < rise:
@@ -106,11 +113,13 @@ class LearningRate:
 
     def state_dict(self) -> dict[str, Any]:
         """Plain data."""
-        return dict(self._plateau)
+        return {**self._plateau, "held": self._held}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """As `state_dict` gave it."""
-        self._plateau.update(state)
+        plateau = dict(state)
+        self._held = plateau.pop("held", None)
+        self._plateau.update(plateau)
 
 
 def _cosine(start: float, end: float, share: float) -> float:

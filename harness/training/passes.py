@@ -21,6 +21,7 @@ from harness.training.losses import is_correct, step_mask, true_class_probabilit
 from harness.training.outputs import Outputs, Scores
 from harness.training.processes import Exchange, Processes
 from harness.training.signature import takes_lengths
+from harness.training.training_scores import add_decisions
 
 if TYPE_CHECKING:
     from harness.training.epoch import Epoch
@@ -149,6 +150,9 @@ class Passes:
                 f"losses must have one value a sample, shape ({len(batch)},), "
                 f"got {tuple(losses.shape)}"
             )
+        if self.tally is not None and torch.is_grad_enabled():
+            add_decisions(self.tally.decisions, outputs, batch.labels, self.task)
+            self.tally.step_losses.append((batch.index, losses.detach()))
         return losses
 
     def backward(self, losses: Tensor) -> None:

@@ -7,6 +7,10 @@ from functools import cached_property
 from types import MethodType
 from typing import Any, NoReturn, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load
 from torch import Tensor, nn
 
 from harness.catalog import source_hash
@@ -17,7 +21,10 @@ from harness.data.suitability import window_samples
 from harness.errors import ConfigError, DataError
 from harness.results.files import LARGEST_JSON, parse_json, read_limited
 from harness.results.requirement import Requirement, part
+from harness.results.state import KEPT
+from harness.training.kept_records import read_kept
 from harness.training.saved_cell import mismatches, read_weights
+from harness.training.snapshots import SNAPSHOTS, file_of
 
 _Module = TypeVar("_Module", bound=nn.Module)
 
@@ -89,6 +96,26 @@ class RequiredCell:
             )
         return dict(saved.tensors)
 
+    def snapshot(self, name: str, **axes: float) -> dict[str, Tensor]:
+        """Parameters and buffers that it kept on the way, on the CPU, by the name and
+        the axes that its `run.snapshot` had.
+
+        Raises
+        ------
+        DataError
+            If it kept no such snapshot, or it can't be read.
+        """
+        self._requirement.result()
+        assert self._requirement.folder is not None
+        file = self._requirement.folder / SNAPSHOTS / file_of(name, axes)
+        try:
+            return load(file.read_bytes())
+        except FileNotFoundError:
+            problem = f"it kept no snapshot {file.stem!r}"
+        except (OSError, SafetensorError) as error:
+            problem = f"its snapshot {file.stem!r} can't be read: {error}"
+        raise DataError(f"{self._requirement}: {problem}")
+
     @cached_property
     def history(self) -> list[dict[str, Any]]:
         """The rows of its `history.jsonl`, one an epoch.
@@ -109,6 +136,30 @@ class RequiredCell:
         if not all(isinstance(row, dict) for row in rows):
             raise DataError(f"{self._requirement}: history.jsonl holds no rows")
         return rows
+
+    @cached_property
+    def kept(self) -> NDArray[np.bool_] | None:
+        """Which training records each epoch trained on, a row for each of `history`:
+        shape (epochs, records). None where every epoch trained on all of them.
+
+        Raises
+        ------
+        DataError
+            If it can't be read.
+        """
+        rows = self.history
+        assert self._requirement.folder is not None
+        try:
+            kept = read_kept(self._requirement.folder / KEPT)
+        except FileNotFoundError as error:
+            if all(row.get("kept") == self.cost["train_samples"] for row in rows):
+                return None
+            raise DataError(f"{self._requirement}: {error}") from None
+        except (OSError, ValueError) as error:
+            raise DataError(f"{self._requirement}: {error}") from None
+        if len(kept) != len(rows):
+            raise DataError(f"{self._requirement}: {KEPT} isn't of its epochs")
+        return kept
 
     @cached_property
     def cost(self) -> dict[str, Any]:

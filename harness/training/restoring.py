@@ -16,6 +16,7 @@ from harness.results.requirement import Requirement
 from harness.training.cell import make_run, set_determinism
 from harness.training.run import Run
 from harness.training.saved_cell import mismatches
+from harness.training.weights import shape_like
 
 SHOWN = 5
 
@@ -45,6 +46,7 @@ def restored_run(
     for role, requirement in requirements.items():
         if requirement.folder is None and requirement.cell.model is not None:
             run.required(role).refuse()
+    shape_like(run, weights)
     problems = mismatches(run.model.state_dict(), weights)
     if problems:
         more = [f"and {len(problems) - SHOWN} more"] if len(problems) > SHOWN else []

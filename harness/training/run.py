@@ -10,11 +10,13 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from accelerate import Accelerator
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from harness.cell import Cell
 from harness.cost.clock import Clock
 from harness.cost.meter import Meter
+from harness.cost.size import prunable_weights
 from harness.data.loading import DataSplits
 from harness.data.order import generator, torch_seed
 from harness.errors import CellError, PluginError
@@ -27,10 +29,14 @@ from harness.training.fit import Fit
 from harness.training.history import History
 from harness.training.hooking import plugin_manager
 from harness.training.independence import check_batch_independence
+from harness.training.kept_records import KeptRecords
+from harness.training.last_losses import LastLosses
 from harness.training.losses import class_weights
+from harness.training.matching import matched_samples
 from harness.training.passes import Passes
 from harness.training.required import RequiredCell
-from harness.training.snapshots import Snapshots
+from harness.training.snapshots import SNAPSHOTS, Snapshots
+from harness.training.weights import ModelState
 
 
 class Run(Passes):
@@ -48,7 +54,13 @@ class Run(Passes):
         Where both live.
     hook
         Calls a hook of the core and of every strategy of the cell.
+    kept_records
+        What each finished epoch trained on; `kept_records.last` of the last one.
+    built_weights
+        Prunable weights of the model as it was built: what a reduction is measured by.
     """
+
+    built_weights: int
 
     def __init__(
         self,
@@ -74,7 +86,7 @@ class Run(Passes):
         self.meter.clock = self.clock
         writes = self.processes.is_main
         self.history = History(folder / "history.jsonl" if writes else None)
-        self.snapshots = Snapshots(folder / "snapshots", writes=writes)
+        self.snapshots = Snapshots(folder / SNAPSHOTS, writes=writes)
         self.dropping = _dropping(strategies)
         self.class_weights = self._class_weights()
         self.hook: Any = plugin_manager(strategies).hook
@@ -85,6 +97,10 @@ class Run(Passes):
         self.core.add("chosen", self.chosen)
         if self.accelerator.scaler is not None:
             self.core.add("scaler", self.accelerator.scaler)
+        self.kept_records = KeptRecords(len(data.train))
+        self.core.add("kept records", self.kept_records)
+        self.noted_losses = LastLosses(len(data.train), self.device)
+        self.core.add("last losses", self.noted_losses)
         self._tracked = Tracked()
         self._modules: dict[str, nn.Module] = {}
         self.saver = Saver(
@@ -135,6 +151,7 @@ class Run(Passes):
         torch.manual_seed(torch_seed(self.cell.seed, "initial weights"))
         with self.meter.outside("build_model"):
             self.set_model(self.hook.build_model(run=self))
+        self.built_weights = prunable_weights(self.model)
         with self.meter.outside("setup"):
             self.hook.setup(run=self)
         with self.clock.measure("training"), self.meter.outside("train"):
@@ -147,29 +164,50 @@ class Run(Passes):
         self.model = model.to(self.device)
         self.processes.spread(self.model)
         self.meter.watch("model", self.model)
-        self.core.add("model", self.model)
+        self.core.add("model", ModelState(self))
+        if hasattr(self, "optimizer"):
+            # The one that there is would go on with the parameters of the model before.
+            self._new_optimizer()
+            self.core.begin("optimizer", self.optimizer)
 
-    def fit(self, epochs: int | None = None, *, fresh_optimizer: bool = False) -> None:
+    def _new_optimizer(self) -> None:
+        built = self.hook.build_optimizer(run=self)
+        # Its wrapper looks for packages at each step; only fp16's scaler needs it.
+        scaled = self.cell.budget.precision == "fp16"
+        self.optimizer = self.accelerator.prepare_optimizer(built) if scaled else built
+        self.meter.optimizer = self.optimizer
+
+    def fit(
+        self,
+        epochs: int | None = None,
+        *,
+        samples: int | None = None,
+        fresh_optimizer: bool = False,
+        hold_rate: float | None = None,
+    ) -> None:
         """Train for some epochs of the standard loop, with all hooks.
 
         Parameters
         ----------
         epochs
-            Default: the budget's.
+            Default: the budget's, or as long as the cell did that it is matched to.
+        samples
+            Train on that many samples instead, the last epoch in part, with the
+            budget's schedule stretched to that length.
         fresh_optimizer
             Build a new optimizer, as a new round wants it; the first fit always does.
+        hold_rate
+            Train at this share of the optimizer's learning rate throughout, instead of
+            following the budget's schedule.
         """
         if fresh_optimizer or not hasattr(self, "optimizer"):
-            built = self.hook.build_optimizer(run=self)
-            # Its wrapper looks for packages at each step; only fp16's scaler needs it.
-            scaled = self.cell.budget.precision == "fp16"
-            self.optimizer = (
-                self.accelerator.prepare_optimizer(built) if scaled else built
-            )
-            self.meter.optimizer = self.optimizer
+            self._new_optimizer()
             track = self.core.begin if fresh_optimizer else self.core.add
             track("optimizer", self.optimizer)
-        self.fitted = Fit(self, epochs or self.cell.budget.epochs)
+        match = self.cell.budget.match
+        if match is not None and epochs is None and samples is None:
+            samples = matched_samples(self, match)
+        self.fitted = Fit(self, epochs or self.cell.budget.epochs, samples, hold_rate)
         self.core.begin("fit", self.fitted)
         self.fitted.run()
 
@@ -199,6 +237,15 @@ class Run(Passes):
     def epoch(self) -> int:
         """The epoch under way, from 0; of the innermost fit."""
         return self.loops.indices.get("epoch", 0)
+
+    @property
+    def last_losses(self) -> NDArray[np.float32]:
+        """The loss of each training record when it was last trained on, before sample
+        weights: shape (records,), NaN until then. Renewed on all processes of the
+        cell at the end of each epoch.
+        """
+        losses: NDArray[np.float32] = self.noted_losses.values.cpu().numpy().copy()
+        return losses
 
     def add_module(self, name: str, module: nn.Module) -> nn.Module:
         """An adapter or head of the strategy's own, to be called before `fit`.

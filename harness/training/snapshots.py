@@ -13,8 +13,17 @@ from torch import nn
 from harness.errors import CheckpointError, PluginError
 from harness.results.files import write_atomically
 
+SNAPSHOTS = "snapshots"
+"""The folder of a cell's snapshots, in its own."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=-]*")
+
+
+def file_of(name: str, axes: Mapping[str, float]) -> str:
+    """The name of a snapshot's file."""
+    stem = "-".join([name, *(f"{k}={v:g}" for k, v in sorted(axes.items()))])
+    return f"{stem}.safetensors"
 
 
 class Snapshots:
@@ -41,9 +50,9 @@ class Snapshots:
             raise PluginError(
                 f"snapshot {odd[0]!r}: letters, digits, '.', '_', '-' only"
             )
-        stem = "-".join([name, *(f"{k}={v:g}" for k, v in sorted(axes.items()))])
-        file = f"{stem}.safetensors"
+        file = file_of(name, axes)
         if any(entry["file"] == file for entry in self.entries):
+            stem = file.removesuffix(".safetensors")
             raise PluginError(f"snapshot {stem!r} is taken twice; give it an axis")
         if self._writes:
             state = {

@@ -163,9 +163,10 @@ def test_whole_records_have_lengths_and_a_mask(mat, loaded):
     assert batch.lengths.tolist() == lengths[some].tolist()
     assert torch.equal(batch.mask.sum(1), batch.lengths)
     assert not batch.signals[:, 0][~batch.mask].any()
-    assert batch.signals.shape[-1] % 300 == 0
-    assert 0 <= batch.signals.shape[-1] - lengths[some].max() < 300
-    assert data.samples % 300 == 0
+    # The power of two next to the 300 samples of a second.
+    assert batch.signals.shape[-1] % 256 == 0
+    assert 0 <= batch.signals.shape[-1] - lengths[some].max() < 256
+    assert data.samples % 256 == 0
     assert data.samples >= max(s.lengths.max() for s in (data.train, data.test))
 
 

@@ -36,7 +36,7 @@ use = "cnn1d"
 {strategies}
 """
 BASELINE = '\n[[strategy]]\nuse = "baseline"\n'
-DBPD = '\n[[strategy]]\nuse = "dbpd"\nconfidence = 0.4\n'
+DBPD = '\n[[strategy]]\nuse = "dbpd"\nconfidence = 0.4\ncontrols = false\n'
 
 MARK = "HARNESS_TEST_RUN"
 """A variable that all processes of one command have: they may be nobody's children."""

@@ -84,8 +84,16 @@ class After(Strategy):
 '''
 STRATEGIES = {
     "dbpd": DBPD,
+    "alternating": DBPD + 'label = "alternating"\nalternate = true\n',
+    "infobatch": '\n[[strategy]]\nuse = "infobatch"\ncontrols = false\n',
     "nested": '\n[[strategy]]\nuse = "nested"\n',
     "after": '\n[[strategy]]\nuse = "after"\n',
+    "lottery-ticket": """
+[[strategy]]
+use = "lottery-ticket"
+rounds = 2
+controls = false
+""",
 }
 """Those that have to stand being killed; each new way to train adds its own."""
 
@@ -171,7 +179,7 @@ def test_a_finished_suite_trains_nothing(suite, unbroken):
     before = results(folder / "runs")
     times = {p: p.stat().st_mtime_ns for p in folder.rglob("result.json")}
     output = run("run", str(suite), cwd=folder)
-    assert "4 done, 0 to run" in output
+    assert f"{len(STRATEGIES) + 1} done, 0 to run" in output
     assert results(folder / "runs") == before
     assert {p: p.stat().st_mtime_ns for p in folder.rglob("result.json")} == times
 

@@ -113,14 +113,23 @@ budget = { augment = ["mixup"], clip_norm = 0.5 }
 [[strategy]]
 use = "dbpd"
 confidence = 0.25
+controls = false
 [[strategy]]
 use = "dbpd"
 label = "packed"
 confidence = 0.22
 min_keep = 5
 pack = true
+controls = false
+[[strategy]]
+use = "dbpd"
+label = "alternating"
+confidence = 0.25
+alternate = true
+controls = false
 [[strategy]]
 use = "one-record"
+controls = false
 """
 
 
@@ -188,7 +197,7 @@ def by_label(runs):
     return found
 
 
-LABELS = ["majority", "mixed", "dbpd", "packed", "one-record"]
+LABELS = ["majority", "mixed", "dbpd", "packed", "alternating", "one-record"]
 TRAINED = LABELS[1:]
 
 
@@ -227,6 +236,8 @@ def test_counts_and_metrics_equal_those_of_one_whole_batch(one, other, label, re
         assert figures.pop("audit")["status"] == "passed"
     assert close(cost, others)
     assert close(alone["metrics"], shared["metrics"])
+    kept = [f / "kept.npz" for f in (folder, other_folder) if (f / "kept.npz").exists()]
+    assert len({path.read_bytes() for path in kept}) == (0 if label == "mixed" else 1)
     rows = [
         [json.loads(line) for line in (f / "history.jsonl").read_text().splitlines()]
         for f in (folder, other_folder)
@@ -244,6 +255,10 @@ def test_the_cases_hold_what_they_are_for(one):
     assert all(r["skipped_batches"] for r in rows["one-record"])
     assert any(0 < r["kept"] < r["seen"] for r in rows["dbpd"])
     assert any(r["steps"] < 3 for r in rows["packed"])
+    assert [r["phase"] for r in rows["alternating"]] == [
+        *("filtered", "reused", "revision")
+    ]
+    assert rows["alternating"][1]["kept"] == rows["alternating"][0]["kept"] < 30
 
 
 @pytest.mark.parametrize("other", ["two", "parts"])

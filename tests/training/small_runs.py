@@ -123,4 +123,6 @@ def outcome(run: Run) -> dict[str, object]:
         "cost": run.meter.summary(run.model, getattr(run, "optimizer", None)),
         "chosen": run.fitted.chosen if run.fitted else None,
         "snapshots": run.snapshots.entries,
+        "kept": run.kept_records.to_npz(run.train.ids),
+        "last_losses": run.last_losses.tobytes(),
     }

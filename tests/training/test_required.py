@@ -89,10 +89,37 @@ def test_weights_history_cost_and_validation_metrics_are_those_of_the_files(fini
     assert required.metrics == result["metrics"]["validation"]
 
 
+def test_what_each_epoch_kept_is_that_of_the_file(finished):
+    required = finished.run(easy="dbpd", all="baseline").required
+    kept = required("easy").kept
+    assert kept.sum(1).tolist() == [row["kept"] for row in required("easy").history]
+    assert required("all").kept is None
+    (finished.folder("dbpd") / "kept.npz").unlink()
+    with pytest.raises(DataError, match=r"kept\.npz"):
+        _ = finished.run(easy="dbpd").required("easy").kept
+    np.savez(finished.folder("dbpd") / "kept.npz", kept=kept[:1])
+    with pytest.raises(DataError, match="isn't of its epochs"):
+        _ = finished.run(easy="dbpd").required("easy").kept
+
+
+def test_a_snapshot_is_that_of_the_file(finished):
+    required = finished.run(easy="dbpd").required("easy")
+    folder = finished.folder("dbpd") / "snapshots"
+    saved = load_file(folder / "before-revision.safetensors")
+    found = required.snapshot("before-revision")
+    assert all(torch.equal(found[name], saved[name]) for name in saved)
+    with pytest.raises(DataError, match="it kept no snapshot 'ticket-round=2'"):
+        required.snapshot("ticket", round=2)
+    cut(folder / "before-revision.safetensors")
+    with pytest.raises(DataError, match="snapshot 'before-revision' can't be read"):
+        required.snapshot("before-revision")
+
+
 def test_nothing_of_the_test_split_is_to_be_had(finished):
     required = finished.run(teacher="baseline").required("teacher")
     names = {name for name in dir(required) if not name.startswith("_")}
-    assert names == {"model", "weights", "history", "cost", "metrics", "refuse"}
+    files = {"weights", "snapshot", "history", "kept", "cost", "metrics"}
+    assert names == {"model", "refuse", *files}
     shown = json.dumps([required.history, required.cost, required.metrics])
     assert "test" not in shown
 

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from small_runs import EVERY_BATCH, EVERY_EPOCH, make_run, outcome
+from stopping import resumed, stop_after
 
 from harness import Dropping as DroppingParams
 from harness import Strategy, hookimpl
@@ -61,31 +62,6 @@ class Dropping(Strategy):
         return scores.true_class_probability < 0.5
 
 
-def stop_after(run, number):
-    """Make the run end, as a signal would, after its n-th checkpoint."""
-    save, count = run.saver.save, iter(range(1, 10_000))
-
-    def counting():
-        save()
-        if next(count) == number:
-            run.loops.stopping.set()
-
-    run.saver.save = counting
-
-
-def interrupted_outcome(folder, number, *strategies, **settings):
-    """Stop at each `number`-th checkpoint, continue in a new run, until it ends."""
-    for attempt in range(200):
-        run = make_run(folder, *[s() for s in strategies], **settings)
-        stop_after(run, number)
-        try:
-            run.execute()
-        except Interrupted:
-            continue
-        return outcome(run), attempt
-    raise AssertionError("it never ended")
-
-
 class Packing(Dropping):
     """Packs what it keeps, and renews BatchNorm's statistics before validation."""
 
@@ -105,6 +81,18 @@ class Rounds(Strategy):
     def train(self, run):
         for _ in run.loop("round", 3):
             run.fit(2)
+        return True
+
+
+class BySamples(Strategy):
+    """Ends within an epoch, twice."""
+
+    name = "test-samples"
+
+    @hookimpl
+    def train(self, run):
+        for _ in run.loop("round", 2):
+            run.fit(samples=70, fresh_optimizer=True)
         return True
 
 
@@ -136,6 +124,7 @@ CASES = {
     "dropping": ((Dropping,), {}),
     "packing": ((Packing,), {"dropout": 0.5}),
     "rounds": ((Rounds,), {"records": 30}),
+    "by samples": ((BySamples,), {"schedule": {"use": "one-cycle"}}),
     "late state": ((LateState,), {}),
     "pruning": ((Pruning,), {}),
     "pruning and dropping": ((Pruning, Dropping), {}),
@@ -151,12 +140,14 @@ def test_stopped_after_every_checkpoint_it_ends_alike(tmp_path, case, execution)
     whole = make_run(tmp_path / "whole", *[s() for s in strategies], **settings)
     whole.execute()
 
-    ended, attempts = interrupted_outcome(
-        tmp_path / "stopped", 1, *strategies, execution=execution, **settings
-    )
+    def make():
+        again = [s() for s in strategies]
+        return make_run(tmp_path / "stopped", *again, execution=execution, **settings)
+
+    ended, attempts = resumed(make)
 
     assert attempts > 1
-    assert ended == outcome(whole)
+    assert outcome(ended) == outcome(whole)
 
 
 def test_a_strategy_that_changed_its_loops_is_told_so(tmp_path):
