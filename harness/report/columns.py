@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
+FOOTNOTE = "†"
+
 
 @dataclass(frozen=True)
 class Column:
@@ -55,7 +57,8 @@ def _mean(key: str, show: Callable[[float], str]) -> Callable[[Row], str]:
 def _rank(row: Row) -> str:
     if row["rank"] is None:
         return NOT_MEASURED
-    return f"≈ {row['rank']}" if row["near_best"] else str(row["rank"])
+    rank = f"≈ {row['rank']}" if row["near_best"] else str(row["rank"])
+    return f"{rank} {FOOTNOTE}" if row["footnotes"] else rank
 
 
 def _name(row: Row) -> str:
@@ -79,7 +82,7 @@ _RANKING = [
         _rank,
         "rank by the mean of macro-F1 over seeds, once all seeds are done. "
         "It claims no significance: ≈ marks a mean within one spread (the larger of "
-        "the two rows') of the first row's",
+        "the two rows') of the first row's. † see the row's footnote first",
     ),
     Column(
         "strategy",

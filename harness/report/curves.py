@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from harness.report.plots.style import (
+    BLUE,
+    GREEN,
+    MARK,
+    OLIVE,
+    ORANGE,
+    PINK,
+    RED,
+    SKY,
+    house_style,
+    svg_of,
+)
 from harness.report.wording import plain
 from harness.results.files import write_atomically
 
@@ -21,24 +31,7 @@ if TYPE_CHECKING:
 
 Rows = Sequence[Mapping[str, Any]]
 
-# Okabe & Ito's palette, which people with any colour vision can tell apart.
-_BLUE, _ORANGE, _GREEN, _RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
-_CLASS_COLOURS = (_ORANGE, _GREEN, _RED, "#CC79A7", "#56B4E9", "#B8A800")
-_MARK = "#555555"
-
-_STYLE: dict[Any, Any] = {
-    "svg.hashsalt": "harness",
-    "svg.fonttype": "none",
-    "text.parse_math": False,
-    "font.family": "sans-serif",
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "#E4E4E4",
-    "axes.axisbelow": True,
-    "legend.frameon": False,
-}
+_CLASS_COLOURS = (ORANGE, GREEN, RED, PINK, SKY, OLIVE)
 
 _MOST_PHASE_LABELS = 8
 _MARKERS_UP_TO = 40
@@ -67,11 +60,9 @@ def draw_curves(
     OSError
         If `path` can't be written.
     """
-    with mpl.rc_context(_STYLE):
-        figure = _figure(history, plain(title), selected)
-        stream = io.BytesIO()
-        figure.savefig(stream, format="svg", metadata={"Date": None})
-    write_atomically(path, stream.getvalue())
+    with house_style():
+        drawn = svg_of(_figure(history, plain(title), selected))
+    write_atomically(path, drawn)
 
 
 def _figure(history: Rows, title: str, selected: Mapping[str, Any] | None) -> Figure:
@@ -90,7 +81,7 @@ def _figure(history: Rows, title: str, selected: Mapping[str, Any] | None) -> Fi
     panels[-1].set_xlabel(axis_label)
     panels[-1].xaxis.get_major_locator().set_params(integer=True)
     if not history:
-        panels[0].set_title("no epoch recorded", color=_MARK)
+        panels[0].set_title("no epoch recorded", color=MARK)
     return figure
 
 
@@ -124,14 +115,16 @@ def _loss(panel: Axes, epochs: list[float], history: Rows) -> None:
     panel.set_ylabel("loss")
     train = [_number(row.get("loss")) for row in history]
     validation = [_validation(row, "loss") for row in history]
-    _line(panel, epochs, train, "train", color=_BLUE)
-    _line(panel, epochs, validation, "validation", color=_ORANGE, linestyle="--")
+    _line(panel, epochs, train, "train", color=BLUE)
+    _line(panel, epochs, validation, "validation", color=ORANGE, linestyle="--")
 
 
 def _macro_f1(panel: Axes, epochs: list[float], history: Rows) -> None:
     panel.set_ylabel("macro-F1")
-    values = [_validation(row, "macro_f1") for row in history]
-    _line(panel, epochs, values, "validation", color=_ORANGE, linestyle="--")
+    train = [_number((row.get("training") or {}).get("macro_f1")) for row in history]
+    validation = [_validation(row, "macro_f1") for row in history]
+    _line(panel, epochs, train, "train", color=BLUE)
+    _line(panel, epochs, validation, "validation", color=ORANGE, linestyle="--")
 
 
 def _kept(panel: Axes, epochs: list[float], history: Rows) -> None:
@@ -143,7 +136,7 @@ def _kept(panel: Axes, epochs: list[float], history: Rows) -> None:
         values = [_number(shares.get(name)) for shares in by_class]
         _line(panel, epochs, values, **_class_style(i, name, len(names)))
     overall = [_number(row.get("kept_share")) for row in history]
-    _line(panel, epochs, overall, "all records", color=_BLUE, linewidth=2.2)
+    _line(panel, epochs, overall, "all records", color=BLUE, linewidth=2.2)
 
 
 def _class_style(i: int, name: str, classes: int) -> dict[str, Any]:
@@ -159,7 +152,7 @@ def _class_style(i: int, name: str, classes: int) -> dict[str, Any]:
 def _rate(panel: Axes, epochs: list[float], history: Rows) -> None:
     panel.set_ylabel("learning rate")
     values = [_number(row.get("learning_rate")) for row in history]
-    _line(panel, epochs, values, "_", color=_BLUE)
+    _line(panel, epochs, values, "_", color=BLUE)
 
 
 def _phases(history: Rows) -> list[tuple[str, int, int]]:
@@ -176,7 +169,7 @@ def _mark_phases(panel: Axes, epochs: list[float], history: Rows) -> None:
     for i, (_, first, last) in enumerate(_phases(history)):
         if i:
             panel.axvline(
-                (epochs[first - 1] + epochs[first]) / 2, color=_MARK, linewidth=0.8
+                (epochs[first - 1] + epochs[first]) / 2, color=MARK, linewidth=0.8
             )
         if i % 2:
             panel.axvspan(
@@ -206,7 +199,7 @@ def _label_phases(panel: Axes, epochs: list[float], history: Rows) -> None:
             xytext=(0, 3),
             textcoords="offset points",
             ha="right" if at_edge else "center",
-            color=_MARK,
+            color=MARK,
         )
 
 
@@ -227,7 +220,7 @@ def _mark_selected(
     if agreeing:
         panel.axvline(
             agreeing[-1],
-            color=_RED,
+            color=RED,
             linestyle=":",
             linewidth=1.4,
             label="selected weights",

@@ -56,7 +56,8 @@ def read_suite(runs: Path, suite: str) -> SuiteResults:
     except (OSError, ValueError) as error:
         raise ConfigError(f"can't be read: {_cause(error)}", str(path)) from error
     # A cell that another one requires may be listed beside itself; its row wins.
-    cells = {_place(c): c for c in sorted(file.cells, key=lambda c: c.role == "suite")}
+    order = sorted(file.cells, key=lambda c: c.role != "required")
+    cells = {_place(c): c for c in order}
     rows = [_read_cell(runs, cells[place]) for place in sorted(cells)]
     return SuiteResults(suite, file.title or suite, _unblocked(rows))
 

@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
 from harness.report.about import describe_dataset, describe_provenance
+from harness.report.comparisons import compare_with_controls
 from harness.report.row import (
     describe_cell,
     describe_row,
@@ -33,7 +34,7 @@ def build_leaderboard(results: SuiteResults) -> dict[str, Any]:
     come after, without a rank. Floors, which use no model, stand in each table of
     their dataset.
     """
-    ranked = [c for c in results.cells if c.cell.role == "suite"]
+    ranked = [c for c in results.cells if c.cell.role != "required"]
     required = [c for c in results.cells if c.cell.role == "required"]
     by_dataset = _group(ranked, "dataset")
     return {
@@ -101,6 +102,7 @@ def _table(
         "baseline": baseline,
         "budget": budget,
         "rows": rows,
+        "comparisons": compare_with_controls(cells),
     }
 
 
@@ -120,7 +122,9 @@ def _baseline_label(cells: Sequence[CellResult]) -> str | None:
     labels = {
         c.cell.strategy
         for c in cells
-        if c.result is not None and c.result.strategy.names == ["baseline"]
+        if c.result is not None
+        and "baseline" in c.result.strategy.names
+        and c.result.budget.get("match") is None
     }
     if "baseline" in labels:
         return "baseline"

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tabulate import tabulate
 
 from harness.report.columns import Column, columns_for
+from harness.report.comparison_table import comparison_blocks
 from harness.report.data_section import data_section
 from harness.report.notes import failure_line, table_notes
+from harness.report.rounds_table import revision_blocks, rounds_blocks
 from harness.report.wording import engineering, escape, plural, settings
+
+Links = Sequence[tuple[str, str]]
+Plots = Mapping[tuple[str, str | None], Links]
 
 LEGEND_INTRO = (
     "± is the spread: the sample standard deviation over seeds. It doesn't hold the "
@@ -18,15 +24,22 @@ LEGEND_INTRO = (
 )
 
 
-def to_markdown(leaderboard: dict[str, Any]) -> str:
-    """The page: a pure function of `build_leaderboard`'s value."""
+def to_markdown(leaderboard: dict[str, Any], plots: Plots | None = None) -> str:
+    """The page: a pure function of `build_leaderboard`'s value.
+
+    Parameters
+    ----------
+    plots
+        Titles and relative paths of the plots of each table, by the labels of its data
+        set and its model.
+    """
     blocks = [
         f"# {escape(leaderboard['title'])}",
         _introduction(leaderboard),
         *_synthetic_notice(leaderboard),
     ]
     for dataset in leaderboard["datasets"]:
-        blocks += _dataset_blocks(dataset)
+        blocks += _dataset_blocks(dataset, plots or {})
     blocks += _required_blocks(leaderboard["required"])
     blocks += ["## What the columns mean", _legend(leaderboard)]
     blocks += ["## What was measured on what"]
@@ -63,7 +76,7 @@ def _synthetic_notice(leaderboard: dict[str, Any]) -> list[str]:
     ]
 
 
-def _dataset_blocks(dataset: dict[str, Any]) -> list[str]:
+def _dataset_blocks(dataset: dict[str, Any], plots: Plots) -> list[str]:
     about = dataset["about"]
     blocks = [f"## {escape(dataset['label'])}"]
     if about:
@@ -71,7 +84,8 @@ def _dataset_blocks(dataset: dict[str, Any]) -> list[str]:
         blocks += _mixed_data_warning(about)
     columns = _dataset_columns(dataset)
     for table in dataset["tables"]:
-        blocks += _table_blocks(dataset["label"], table, columns)
+        links = plots.get((dataset["label"], table["model"]), ())
+        blocks += _table_blocks(dataset["label"], table, columns, links)
     return blocks
 
 
@@ -114,7 +128,7 @@ def _mixed_data_warning(about: dict[str, Any]) -> list[str]:
 
 
 def _table_blocks(
-    dataset: str, table: dict[str, Any], columns: list[Column]
+    dataset: str, table: dict[str, Any], columns: list[Column], plots: Links
 ) -> list[str]:
     model = "no model" if table["model"] is None else escape(table["model"])
     cells = [[column.show(row) for column in columns] for row in table["rows"]]
@@ -127,7 +141,15 @@ def _table_blocks(
     )
     notes = [f"- {note}" for note in table_notes(table)]
     blocks = [f"### {escape(dataset)} · {model}", *_training(table), grid]
-    return [*blocks, "\n".join(notes)] if notes else blocks
+    blocks += ["\n".join(notes)] if notes else []
+    blocks += comparison_blocks(table["comparisons"])
+    blocks += [*revision_blocks(table["rows"]), *rounds_blocks(table["rows"])]
+    return [*blocks, *_plot_links(plots)]
+
+
+def _plot_links(plots: Links) -> list[str]:
+    links = [f"[{escape(title)}]({path})" for title, path in plots]
+    return [f"Plots: {', '.join(links)}."] if links else []
 
 
 def _training(table: dict[str, Any]) -> list[str]:

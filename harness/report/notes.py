@@ -6,7 +6,14 @@ from collections import defaultdict
 from typing import Any
 
 from harness.report.row import FIGURES
-from harness.report.wording import engineering, escape, percent, plural, settings
+from harness.report.wording import (
+    engineering,
+    escape,
+    percent,
+    plural,
+    settings,
+    signed,
+)
 
 FEW_SEEDS = 3
 
@@ -17,7 +24,26 @@ def table_notes(table: dict[str, Any]) -> list[str]:
     """Failures, flagged audits, few seeds and whatever else limits a table."""
     rows = table["rows"]
     each = [note for row in rows for note in _row_notes(row)]
-    return [*each, *_baseline_note(table), *_shared_notes(rows)]
+    return [
+        *each,
+        *_unbeaten_notes(table["comparisons"]),
+        *_baseline_note(table),
+        *_shared_notes(rows),
+    ]
+
+
+def _unbeaten_notes(comparisons: list[Row]) -> list[str]:
+    """Which controls a row isn't shown to beat."""
+    by_row = defaultdict(list)
+    for comparison in comparisons:
+        if comparison["verdict"] in ("no measurable difference", "worse"):
+            by_row[comparison["strategy"]].append(
+                f"{comparison['name']} ({signed(comparison['difference'])})"
+            )
+    return [
+        f"**{escape(strategy)}** isn't shown to beat: {escape('; '.join(controls))}"
+        for strategy, controls in by_row.items()
+    ]
 
 
 def failure_line(cell: Row) -> str:
@@ -29,7 +55,8 @@ def failure_line(cell: Row) -> str:
 
 
 def _row_notes(row: Row) -> list[str]:
-    notes = [
+    notes = [f"† {escape(text)}" for text in row["footnotes"]]
+    notes += [
         f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))} {reason}"
         for reason, seeds in _by_reason(row["seeds"]).items()
     ]
@@ -40,8 +67,12 @@ def _row_notes(row: Row) -> list[str]:
     ]
     if row["own_budget"]:
         # What a row does without is what sets it apart here.
-        own = {k: v or "none" for k, v in row["own_budget"].items()}
-        notes.append(f"own budget: {escape(settings(own))}")
+        own = {k: v or "none" for k, v in row["own_budget"].items() if k != "match"}
+        match = row["own_budget"].get("match")
+        if match:
+            notes.append(f"as long as {_matched(match)}")
+        if own:
+            notes.append(f"own budget: {escape(settings(own))}")
     if row["processes"]:
         notes.append(_processes_line(row["processes"]))
     if row["required"]:
@@ -54,6 +85,12 @@ def _row_notes(row: Row) -> list[str]:
     if partly:
         notes.append(f"not measured on every seed: {', '.join(partly)}")
     return [f"**{escape(row['strategy'])}**: {note}" for note in notes]
+
+
+def _matched(match: Row) -> str:
+    of = escape(match["of"]) if match.get("of") else "the row that it stands beside"
+    what = "FLOPs" if match.get("what") == "flops" else "samples backpropagated"
+    return f"{of}: as many {what}, the schedule stretched"
 
 
 def _required_line(required: Row) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from harness.report.curve_points import curve_points, final_size, last_layers
 from harness.report.summary import summarise
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ def describe_row(
         "strategy": label,
         "names": done[0].strategy.names if done else None,
         "versions": done[0].strategy.versions if done else None,
+        "footnotes": sorted({note for r in done for note in r.strategy.footnotes}),
+        "control": cells[0].cell.control.name if cells[0].cell.control else None,
         "floor": cells[0].cell.model is None,
         "cells": len(cells),
         "done": len(done),
@@ -62,6 +65,9 @@ def describe_row(
         "not_counted": sorted({str(x) for r in done for x in _not_counted(r)}),
         "required": _describe_required(seeds),
         "processes": _describe_processes(done),
+        "size": final_size(cells),
+        "curve": curve_points(cells),
+        "layers": last_layers(cells),
         "seeds": seeds,
     }
 

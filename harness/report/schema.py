@@ -16,6 +16,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 # Whole numbers that a float can hold, so that no mean of them can overflow.
 Whole = Annotated[int, Field(ge=0, le=1 << 53)]
 Seed = Annotated[int, Field(ge=-(1 << 63), lt=1 << 63)]
+Place = Annotated[int | float, Field(ge=-1e30, le=1e30)]
 Counts = dict[str, Whole]
 DEEPEST = 20
 
@@ -39,6 +40,13 @@ class _File(BaseModel):
     )
 
 
+class ControlOf(_File):
+    """What a control stands beside (the id of a cell), and as what."""
+
+    of: str
+    name: str
+
+
 class SuiteCell(_File):
     """One cell of a suite: where it stands in the matrix and where its files are."""
 
@@ -50,7 +58,8 @@ class SuiteCell(_File):
     """None for floors that use no model."""
     strategy: str
     seed: Seed
-    role: Literal["suite", "required"] = "suite"
+    role: Literal["suite", "control", "required"] = "suite"
+    control: ControlOf | None = None
     requires: dict[str, str] = {}
     """Ids of the cells that it requires, by role."""
 
@@ -115,6 +124,8 @@ class StrategyPart(_File):
     label: str
     names: list[str]
     versions: dict[str, Whole] = {}
+    footnotes: list[str] = []
+    """What a reader must know of the parameters."""
 
 
 class Metrics(_File):
@@ -211,6 +222,42 @@ class Required(_File):
     total: Total
 
 
+class Stored(_File):
+    """Bytes of weights and buffers, zeros of prunable weights left out."""
+
+    values: Whole
+    index: Whole
+    other: Whole
+    total: Whole
+    dense_total: Whole
+
+
+class Size(_File):
+    """How large a state of the network is, as `harness.cost.size` measures it."""
+
+    parameters: Whole
+    prunable: Whole
+    remaining: Whole
+    remaining_by_layer: Counts = {}
+    layers: list[str] = []
+    """The layers of `remaining_by_layer`, in the order of the network."""
+    sparsity: Share | None = None
+    reduction_factor: Number | None = None
+    stored_bytes: Stored | None = None
+    dense_macs: Number | None = None
+    sparse_macs: Number | None = None
+
+
+class Snapshot(_File):
+    """A named state of the weights, judged once training was over."""
+
+    name: str
+    axes: dict[str, Place] = {}
+    file: str
+    test: Metrics = Metrics()
+    size: Size | None = None
+
+
 class Provenance(_File):
     """What the cell was run with."""
 
@@ -236,6 +283,8 @@ class Result(_File):
     strategy: StrategyPart
     budget: dict[str, Plain] = {}
     metrics: SplitMetrics
+    snapshots: list[Snapshot] = []
+    size: Size | None = None
     cost: Cost = Cost()
     required: Required | None = None
     provenance: Provenance = Provenance()
@@ -247,11 +296,40 @@ class Seconds(_File):
     training: Number | None = None
 
 
+class Latency(_File):
+    """Median time of one record's forward, in s; of snapshots by their file."""
+
+    final: Number | None = None
+    snapshots: dict[str, Number | None] = {}
+
+
 class Measured(_File):
     """`measured.json`: what differs from run to run."""
 
     seconds: Seconds = Seconds()
+    latency_seconds: Latency = Latency()
     hardware: str = ""
+
+
+class EpochScores(_File):
+    """Quality on some samples of an epoch."""
+
+    macro_f1: Share | None = None
+
+
+class EpochRow(_File):
+    """A line of `history.jsonl`."""
+
+    epoch: Whole
+    loops: dict[str, Whole] = {}
+    """Indices of outer loops, as rounds of pruning."""
+    training: EpochScores = EpochScores()
+    validation: EpochScores = EpochScores()
+    # Shares of weights that are added up in another order may come out above 1.
+    kept_share: Number | None = None
+    kept_share_by_class: dict[str, Number | None] = {}
+    flops: Number | None = None
+    """Of training, so far."""
 
 
 class Failure(_File):

@@ -13,6 +13,7 @@ NOT_MEASURED = "-"
 
 # An underscore inside a word is no emphasis on GitHub, and names are full of them.
 _SYNTAX = re.compile(r"[\\`|<>&*\[\]~#$]|(?<![^\W_])_|_(?![^\W_])")
+_ANY_SYNTAX = re.compile(r"[\\`|<>&*\[\]~#$_]")
 _ENTITIES = "\\`|<>&"
 _LONGEST_LINE = 300
 
@@ -33,6 +34,15 @@ def escape(text: object) -> str:
     return _SYNTAX.sub(_escape_one, plain(text))
 
 
+def escape_html(text: object) -> str:
+    """`plain`, as text within an HTML element, where a backslash would be shown.
+
+    >>> escape_html("a_b [c] <d>")
+    'a&#95;b &#91;c&#93; &#60;d&#62;'
+    """
+    return _ANY_SYNTAX.sub(lambda match: f"&#{ord(match[0])};", plain(text))
+
+
 def _escape_one(match: re.Match[str]) -> str:
     found = match[0]
     return f"&#{ord(found)};" if found in _ENTITIES else f"\\{found}"
@@ -43,6 +53,16 @@ def score(summary: dict[str, Any] | None) -> str:
     if summary is None:
         return NOT_MEASURED
     mean = f"{summary['mean']:.3f}"
+    return mean if summary["spread"] is None else f"{mean} ± {summary['spread']:.3f}"
+
+
+def signed(summary: dict[str, Any]) -> str:
+    """A difference of scores over seeds.
+
+    >>> signed({"mean": -0.0123, "spread": 0.004})
+    '-0.012 ± 0.004'
+    """
+    mean = f"{summary['mean']:+.3f}"
     return mean if summary["spread"] is None else f"{mean} ± {summary['spread']:.3f}"
 
 
@@ -110,6 +130,15 @@ def duration(seconds: float) -> str:
         if seconds < limit:
             return f"{amount(seconds / length)} {unit}"
     return f"{amount(seconds / 3600)} h"
+
+
+def milliseconds(seconds: float) -> str:
+    """A short time.
+
+    >>> milliseconds(0.00161), milliseconds(1.5)
+    ('1.61 ms', '1,500 ms')
+    """
+    return f"{amount(1000 * seconds)} ms"
 
 
 def plural(count: int, word: str, ending: str = "s") -> str:

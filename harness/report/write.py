@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from harness.report.frame import read_suite
+from harness.report.histories import read_history
 from harness.report.leaderboard import build_leaderboard
 from harness.report.markdown import to_markdown
 from harness.results.files import to_json, write_atomically
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
+
+    from harness.report.schema import EpochRow
 
 
 def write_leaderboard(runs: Path, suite: str, out: Path) -> tuple[Path, Path]:
-    """Write `<out>/<suite>.md` and `.json` from the files of a runs folder alone.
+    """Write `<out>/<suite>.md` and `.json`, and the plots that the page links to into
+    `<out>/<suite>/`, from the files of a runs folder alone.
 
-    The same files give the same bytes, however often and wherever it's done.
+    The same files give the same bytes, however often and wherever it's done. Plots of
+    an earlier call that aren't drawn any more are removed.
 
     Raises
     ------
@@ -25,8 +32,39 @@ def write_leaderboard(runs: Path, suite: str, out: Path) -> tuple[Path, Path]:
     OSError
         If `out` can't be written.
     """
-    leaderboard = build_leaderboard(read_suite(runs, suite))
+    # Drawing takes a while to import, which a mistaken name shouldn't wait for.
+    results = read_suite(runs, suite)
+    from harness.report.plots.suite_plots import draw_suite
+
+    cells = {cell.cell.id: cell for cell in results.cells}
+
+    def history(cell: str) -> list[EpochRow]:
+        return read_history(runs, cells[cell])
+
+    leaderboard = build_leaderboard(results)
+    plots = draw_suite(leaderboard, history)
+    folder = out / suite
+    for name, content in plots.files.items():
+        write_atomically(folder / name, content)
+    links = {
+        table: [(title, f"{suite}/{name}") for title, name in names]
+        for table, names in plots.names.items()
+    }
     page, data = out / f"{suite}.md", out / f"{suite}.json"
     write_atomically(data, to_json(leaderboard))
-    write_atomically(page, to_markdown(leaderboard))
+    write_atomically(page, to_markdown(leaderboard, links))
+    _remove_others(folder, plots.files)
     return page, data
+
+
+def _remove_others(folder: Path, kept: Collection[str]) -> None:
+    """Remove plots that nothing links to any more; other files stay."""
+    from harness.report.plots.suite_plots import NAME
+
+    if not folder.is_dir():
+        return
+    for path in folder.iterdir():
+        if NAME.fullmatch(path.name) and path.name not in kept and path.is_file():
+            path.unlink()
+    with suppress(OSError):
+        folder.rmdir()

@@ -23,6 +23,7 @@ from harness.report.frame import read_suite
 from harness.report.leaderboard import build_leaderboard
 from harness.report.markdown import to_markdown
 from harness.report.terminal import summary_lines
+from harness.report.write import write_leaderboard
 from harness.results.files import to_json
 
 pytestmark = pytest.mark.timeout(SECONDS, method="thread")
@@ -68,8 +69,12 @@ def nested(depth):
 
 
 def assert_harmless(page, summary):
-    """No HTML, no control characters, no cells that a name adds to a table."""
-    assert not re.search(r"<(?!br>)[a-zA-Z/!]", page)
+    """No HTML but the page's own, no control characters, no cells that a name adds to
+    a table.
+    """
+    own = r"br>|/?details>|/?summary>"
+    assert not re.search(rf"<(?!{own})[a-zA-Z/!]", page)
+    assert page.count("<details>\n<summary>") == page.count("</details>")
     assert not re.search(r"(?<!\\)\]\(", page)
     for text in (page, summary):
         page.encode()
@@ -181,6 +186,31 @@ def test_what_is_no_file_of_results_is_not_read(runs, tmp_path, kind):
     board = leaderboard(runs)
     assert board["states"] == {"done": 2, "failed": 1}
     assert "the secret" not in to_markdown(board)
+
+
+def test_a_damaged_history_makes_no_more_than_a_plot_less(runs, tmp_path):
+    file = cell(runs) / "history.jsonl"
+    raw = file.read_bytes()
+    rows = [json.loads(line) for line in raw.splitlines()]
+    rows[0]["loops"] = {"round": 1}
+
+    def lines(damaged):
+        return "".join(json.dumps(row) + "\n" for row in damaged).encode()
+
+    @fuzzed(25)
+    @given(mutated_value(rows).map(lines) | mutated_bytes(raw))
+    @example(b"[" * 100_000)
+    @example(lines([rows[0] | {"flops": 1e308}]))
+    @example(
+        lines([rows[0] | {"kept_share_by_class": dict.fromkeys(HOSTILE_TEXTS, 0)}])
+    )
+    def run(damaged):
+        file.write_bytes(damaged)
+        page, _ = write_leaderboard(runs, "tiny", tmp_path / "out")
+        for link in re.findall(r"(?<!\\)\]\(([^)]*)\)", page.read_text()):
+            assert (tmp_path / "out" / link).is_file()
+
+    run()
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,14 @@ def test_panels_phases_and_the_selected_epoch_are_labelled(tmp_path):
         assert label in found
 
 
+def test_training_stands_beside_validation(tmp_path):
+    path = tmp_path / "curves.svg"
+    draw_curves(history(4), "without", path)
+    assert texts(path).count("train") == 1
+    draw_curves(history(4, training={"macro_f1": 0.5}), "with", path)
+    assert texts(path).count("train") == 2
+
+
 def test_weights_of_no_row_are_not_marked(tmp_path):
     path = tmp_path / "curves.svg"
     draw_curves(history(3), "title", path, {"epoch": 0, "phase": "revision"})

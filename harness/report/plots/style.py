@@ -1,0 +1,109 @@
+"""How every figure of a report looks, and how it becomes the same bytes each time."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import ceil
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+
+from harness.report.wording import engineering, plain
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axis import Axis
+
+# Okabe & Ito's palette, which people with any colour vision can tell apart.
+BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
+PINK, SKY, OLIVE = "#CC79A7", "#56B4E9", "#B8A800"
+DARK, MARK, FAINT = "#222222", "#555555", "#BBBBBB"
+
+WIDTH = 9.0
+"""Of every figure, in inches."""
+
+_STYLE: dict[Any, Any] = {
+    "svg.hashsalt": "harness",
+    "svg.fonttype": "none",
+    "text.parse_math": False,
+    "font.family": "sans-serif",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#E4E4E4",
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+}
+_INCHES_A_CHARACTER = 0.072
+_INCHES_A_LINE = 0.2
+
+
+@contextmanager
+def house_style() -> Iterator[None]:
+    """Settings under which a figure is made and saved."""
+    with mpl.rc_context(_STYLE):
+        yield
+
+
+def svg_of(figure: Figure) -> bytes:
+    """The figure as an SVG file, without the time of day."""
+    stream = io.BytesIO()
+    with warnings.catch_warnings():
+        # The text stands in the file as it is; whoever shows it has fonts of their own.
+        warnings.filterwarnings("ignore", r"Glyph \d+", UserWarning)
+        figure.savefig(stream, format="svg", metadata={"Date": None})
+    return stream.getvalue()
+
+
+def label_of(text: object, longest: int = 100) -> str:
+    """A name that a figure can hold, and that no legend leaves out."""
+    # A leading underscore would hide it.
+    shown = plain(text).lstrip("_") or "?"
+    return shown if len(shown) <= longest else f"{shown[: longest - 1]}…"
+
+
+def new_figure(height: float, title: str) -> Figure:
+    """An empty figure of so many inches, which `add_legend` makes higher."""
+    figure = Figure(figsize=(WIDTH, height), layout="constrained", facecolor="white")
+    figure.suptitle(label_of(title, 120), fontsize=11)
+    return figure
+
+
+def add_legend(figure: Figure, entries: dict[str, Artist]) -> None:
+    """A legend under all panels, in as many columns as there is room for."""
+    if not entries:
+        return
+    longest = max(map(len, entries)) * _INCHES_A_CHARACTER + 0.7
+    columns = max(1, min(len(entries), int(WIDTH / longest)))
+    figure.legend(
+        list(entries.values()),
+        list(entries),
+        loc="outside lower center",
+        ncols=columns,
+    )
+    lines = ceil(len(entries) / columns)
+    figure.set_figheight(figure.get_figheight() + lines * _INCHES_A_LINE)
+
+
+def as_whole_numbers(axis: Axis) -> None:
+    """Ticks at whole numbers."""
+    axis.set_major_locator(MaxNLocator(integer=True))
+
+
+def as_amounts(axis: Axis) -> None:
+    """Tick labels as `1`, `10`, `1 k`, `10 k`."""
+    shown = FuncFormatter(lambda value, _: engineering(value, "").strip())
+    axis.set_major_formatter(shown)
+
+
+def as_multiples(axis: Axis) -> None:
+    """Ticks of a logarithmic axis as `1x`, `2x`, `5x`, `10x`."""
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}x"))

@@ -1,0 +1,90 @@
+"""All plots of a suite, as files by name and as links by table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from harness.report.plots import compute, kept_share, last_round, layers, reduction
+from harness.report.plots.style import house_style, svg_of
+from harness.report.plots.table_data import table_data
+from harness.report.wording import plain
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from harness.report.plots.table_data import History, TableData
+
+KINDS: dict[str, tuple[str, Callable[[TableData], Figure | None]]] = {
+    "kept-share": ("records trained on", kept_share.draw),
+    "compute": ("quality against compute", compute.draw),
+    "reduction": ("quality against reduction", reduction.draw),
+    "layers": ("weights left, layer by layer", layers.draw),
+    "last-round": ("training in the last round", last_round.draw),
+}
+"""By the end of the file's name: what the link says, and what draws it."""
+
+NAME = re.compile(rf"[a-z0-9-]+\.[a-z0-9-]+\.({'|'.join(KINDS)})\.svg")
+"""Every name that a plot of a suite may have."""
+
+_LONGEST = 60
+
+
+@dataclass
+class SuitePlots:
+    """Files by name; titles and names by the labels of data set and model."""
+
+    files: dict[str, bytes] = field(default_factory=dict)
+    names: dict[tuple[str, str | None], list[tuple[str, str]]] = field(
+        default_factory=dict
+    )
+
+
+def draw_suite(
+    leaderboard: Mapping[str, Any], history: Callable[[str], History]
+) -> SuitePlots:
+    """Draw whatever there is something to show of.
+
+    Parameters
+    ----------
+    leaderboard
+        As `build_leaderboard` gives it.
+    history
+        Gives the epochs of a cell, by its id.
+    """
+    plots = SuitePlots()
+    stems: set[str] = set()
+    for dataset in leaderboard["datasets"]:
+        for table in dataset["tables"]:
+            key = dataset["label"], table["model"]
+            stem = _stem(*key, stems)
+            stems.add(stem)
+            data = table_data(dataset, table, history)
+            for kind, (title, draw) in KINDS.items():
+                with house_style():
+                    figure = draw(data)
+                    if figure is None:
+                        continue
+                    name = f"{stem}.{kind}.svg"
+                    plots.files[name] = svg_of(figure)
+                plots.names.setdefault(key, []).append((title, name))
+    return plots
+
+
+def _stem(dataset: str, model: str | None, taken: set[str]) -> str:
+    """What a table's files are called, unlike all others'."""
+    stem = f"{_slug(dataset)}.{_slug(model or 'no-model')}"
+    number = 1
+    found = stem
+    while found in taken:
+        number += 1
+        found = f"{stem}-{number}"
+    return found
+
+
+def _slug(label: str) -> str:
+    """A label in letters, digits and dashes."""
+    text = re.sub(r"[^a-z0-9]+", "-", plain(label).lower())[:_LONGEST]
+    return text.strip("-") or "x"
