@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from harness import Field, Model
+from harness import Field, Model, Preset
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torch import nn
+
+HANNUN = Preset(
+    params={
+        "width": 32,
+        "stages": 4,
+        "blocks": 4,
+        "kernel": 16,
+        "stem_kernel": 16,
+        "stem_stride": 1,
+        "strides": "alternate",
+        "shortcut": "zero-pad",
+        "bias": True,
+        "dropout": 0.2,
+        "dropout_unit": "value",
+        "head_dropout": 0.0,
+        "head": "steps",
+    },
+    about="the 34-layer network of Hannun et al. 2019 for CinC 2017: a decision each "
+    "256 samples, 10,466,212 parameters on one lead with four classes",
+)
 
 
 class ResNet1d(Model):
@@ -17,16 +39,14 @@ class ResNet1d(Model):
     (He et al. 2016, arXiv 1603.05027); each stage doubles the width. Convolutions are
     padded so that n samples become ceil(n / stride) steps.
 
-    With `width = 32, blocks = 4, kernel = 16, stem_kernel = 16, stem_stride = 1,
-    strides = "alternate", shortcut = "zero-pad", bias = true, dropout_unit = "value",
-    head_dropout = 0.0, head = "steps"` it is the 34-layer network of Hannun et al. 2019
-    (doi 10.1038/s41591-018-0268-3), which was trained on CinC 2017: a decision each
-    256 samples, 10,466,212 parameters. That network leaves the first block's norm out,
-    which here follows the stem's.
+    The preset `hannun` is the 34-layer network of Hannun et al. 2019, with a decision
+    each 256 samples. That network leaves the first block's norm out, which here follows
+    the stem's.
     """
 
     name = "resnet1d"
     reference = "Hannun et al. 2019, doi 10.1038/s41591-018-0268-3"
+    presets: ClassVar[Mapping[str, Preset]] = {"hannun": HANNUN}
 
     class Params(Model.Params):
         """Size, shape and regularisation."""
