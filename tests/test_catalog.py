@@ -43,8 +43,11 @@ def broken(catalog):
 def test_the_builtin_plugins_are_all_there_and_light():
     catalog = Catalog.discover()
     assert catalog.names("dataset") == ["cinc2017", "ptbxl", "synthetic"]
-    assert catalog.names("model") == ["cnn1d", "resnet1d"]
-    assert catalog.names("strategy") == ["baseline", "dbpd", "linear", "majority"]
+    assert catalog.names("model") == ["cnn1d", "efficientnetv2", "resnet1d"]
+    assert catalog.names("strategy") == [
+        *("baseline", "dbpd", "infobatch", "linear", "lottery-ticket", "majority"),
+        *("prior-vote", "smrd", "srd", "structured-pruning"),
+    ]
     assert all(declaration.light for declaration in catalog.all())
     assert catalog.broken == []
 
