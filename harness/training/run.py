@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,18 +27,15 @@ from harness.training.evaluation import evaluate
 from harness.training.fit import Fit
 from harness.training.history import History
 from harness.training.hooking import plugin_manager
-from harness.training.independence import check_batch_independence
 from harness.training.kept_records import KeptRecords
 from harness.training.last_losses import LastLosses
 from harness.training.losses import class_weights
 from harness.training.matching import matched_samples
-from harness.training.passes import Passes
-from harness.training.required import RequiredCell
+from harness.training.networks import Networks
 from harness.training.snapshots import SNAPSHOTS, Snapshots
-from harness.training.weights import ModelState
 
 
-class Run(Passes):
+class Run(Networks):
     """One cell being trained.
 
     Attributes
@@ -102,7 +98,6 @@ class Run(Passes):
         self.noted_losses = LastLosses(len(data.train), self.device)
         self.core.add("last losses", self.noted_losses)
         self._tracked = Tracked()
-        self._modules: dict[str, nn.Module] = {}
         self.saver = Saver(
             folder,
             checkpoint_key(cell),
@@ -113,7 +108,6 @@ class Run(Passes):
         )
         self.loops = self.saver.loops
         self.requirements: Mapping[str, Requirement] = requirements_of(cell, folder)
-        self._required: dict[str, RequiredCell] = {}
 
     def _class_weights(self) -> Tensor | None:
         rule = self.cell.budget.class_weights
@@ -156,26 +150,6 @@ class Run(Passes):
             self.hook.setup(run=self)
         with self.clock.measure("training"), self.meter.outside("train"):
             self.hook.train(run=self)
-
-    def set_model(self, model: nn.Module) -> None:
-        """Make `model` the one that is trained, metered and evaluated."""
-        if self.cell.batch_independent:
-            check_batch_independence(model)
-        self.model = model.to(self.device)
-        self.processes.spread(self.model)
-        self.meter.watch("model", self.model)
-        self.core.add("model", ModelState(self))
-        if hasattr(self, "optimizer"):
-            # The one that there is would go on with the parameters of the model before.
-            self._new_optimizer()
-            self.core.begin("optimizer", self.optimizer)
-
-    def _new_optimizer(self) -> None:
-        built = self.hook.build_optimizer(run=self)
-        # Its wrapper looks for packages at each step; only fp16's scaler needs it.
-        scaled = self.cell.budget.precision == "fp16"
-        self.optimizer = self.accelerator.prepare_optimizer(built) if scaled else built
-        self.meter.optimizer = self.optimizer
 
     def fit(
         self,
@@ -247,59 +221,6 @@ class Run(Passes):
         losses: NDArray[np.float32] = self.noted_losses.values.cpu().numpy().copy()
         return losses
 
-    def add_module(self, name: str, module: nn.Module) -> nn.Module:
-        """An adapter or head of the strategy's own, to be called before `fit`.
-
-        It is placed, tracked, metered and optimised with the model, and isn't part of
-        the weights that are saved.
-        """
-        if self.cell.batch_independent:
-            check_batch_independence(module)
-        placed = module.to(self.device)
-        self.processes.spread(placed)
-        self._modules[name] = placed
-        self.core.add(f"module {name}", placed)
-        self.meter.watch(name, placed, whole=False)
-        return placed
-
-    def required(self, role: str) -> RequiredCell:
-        """A finished cell that this one requires, by the role that `requires` gave it.
-
-        Ask for its network in `setup`. It is frozen and metered, and part of no
-        checkpoint.
-
-        Raises
-        ------
-        PluginError
-            If the cell requires no such role.
-        """
-        if role not in self.requirements:
-            known = ", ".join(map(repr, sorted(self.requirements))) or "nothing"
-            raise PluginError(
-                f"run.required({role!r}): there is no such role; the cell requires "
-                f"{known}"
-            )
-        cell = self.requirements[role].id
-        if cell not in self._required:
-            # Roles may share a cell: then they share its network, metered once.
-            roles = [r for r, other in self.requirements.items() if other.id == cell]
-            place = partial(self._place_required, f"required:{min(roles)}")
-            self._required[cell] = RequiredCell(
-                self.requirements[role], self.samples, place
-            )
-        return self._required[cell]
-
-    def _place_required(self, name: str, model: nn.Module) -> nn.Module:
-        placed = model.to(self.device)
-        self.meter.watch(name, placed)
-        return placed
-
-    def parameters(self) -> Iterator[nn.Parameter]:
-        """Of the model and of all added modules."""
-        yield from self.model.parameters()
-        for module in self._modules.values():
-            yield from module.parameters()
-
     def snapshot(self, name: str, **axes: float) -> None:
         """Keep the present weights; the core evaluates them on the test split once
         training is over, and never hands the figure back.
@@ -316,11 +237,6 @@ class Run(Passes):
         # kept then stands.
         if not self.loops.is_returning:
             self.snapshots.take(name, self.model, axes)
-
-    def even_out(self) -> None:
-        """Give the processes that share the cell one set of running statistics."""
-        for module in (self.model, *self._modules.values()):
-            self.processes.even_out(module)
 
     def evaluate(self, split: Literal["validation"] = "validation") -> dict[str, Any]:
         """Metrics on the validation split, as in every result.

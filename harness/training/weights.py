@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from harness.training.run import Run
+    from harness.training.networks import Networks
 
 
-def shape_like(run: Run, weights: Mapping[str, Tensor]) -> None:
+def shape_like(run: Networks, weights: Mapping[str, Tensor]) -> None:
     """Give the run the model that has the shapes of these weights, if a strategy knows
     of one.
     """
@@ -20,7 +20,7 @@ def shape_like(run: Run, weights: Mapping[str, Tensor]) -> None:
         run.set_model(model.train(run.model.training))
 
 
-def take_weights(run: Run, weights: Mapping[str, Tensor]) -> None:
+def take_weights(run: Networks, weights: Mapping[str, Tensor]) -> None:
     """Load weights into the run's model, whichever shapes training gave them.
 
     Raises
@@ -35,7 +35,7 @@ def take_weights(run: Run, weights: Mapping[str, Tensor]) -> None:
 class ModelState:
     """The model's part of a checkpoint, whichever module is the model at the time."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Networks) -> None:
         self._run = run
 
     def state_dict(self) -> dict[str, Tensor]:

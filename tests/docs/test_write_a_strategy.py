@@ -41,14 +41,15 @@ def test_the_strategy_is_listed(desk):
 def test_the_strategy_is_on_the_leaderboard(desk):
     run_harness(desk, "run", "dropout.toml")
     page = (desk / "leaderboard" / "dropout.md").read_text()
-    assert "2 of 2 cells done" in page
+    assert "5 of 5 cells done" in page
     assert "| easy-sample-dropout " in page
+    assert "**Beside their controls**" in page
     assert "⚠" not in page.split("## What the columns mean")[0]
 
 
 def test_the_composed_strategies_run_in_rounds(desk):
     run_harness(desk, "run", "rounds.toml")
-    (file,) = (desk / "runs/synthetic/cnn1d").glob("rounds+*/*/result.json")
+    (file,) = (desk / "runs/synthetic/cnn1d").glob("rounds+easy*/*/result.json")
     result = json.loads(file.read_text())
     assert [s["axes"]["round"] for s in result["snapshots"]] == [0, 1]
     assert result["cost"]["forward_epochs"] > 4
@@ -63,3 +64,15 @@ def test_the_distilled_network_has_a_teacher_that_counts(desk):
     result = json.loads(file.read_text())
     assert result["cost"]["forward_epochs"] == 2 * result["cost"]["effective_epochs"]
     assert result["cost"]["audit"]["status"] == "passed"
+
+
+def test_controls_and_presets_are_as_the_page_says(desk):
+    suite = (desk / "rounds.toml").read_text().split("[[strategy]]")[0]
+    suite += '[[strategy]]\nuse = "focal"\n'
+    suite += '[[strategy]]\nuse = "threshold"\npreset = "faithful"\ncontrols = false\n'
+    (desk / "claims.toml").write_text(suite)
+    run_harness(desk, "run", "claims.toml")
+    page = (desk / "leaderboard" / "claims.md").read_text()
+    for control in ("gamma 0", "baseline at equal epochs", "baseline at equal FLOPs"):
+        assert f"| focal: {control} " in page
+    assert "- **threshold (faithful)**: † scores in train mode, as published" in page

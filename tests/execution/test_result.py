@@ -134,10 +134,17 @@ pack = true
 def test_a_multi_label_suite_of_two_leads_runs(tmp_path):
     (tmp_path / "multi.toml").write_text(MULTI)
     output = run_harness("run", "multi.toml", cwd=tmp_path)
-    assert "4 done" in output
+    assert "10 done" in output
     board = json.loads((tmp_path / "leaderboard" / "multi.json").read_text())
     (table,) = board["datasets"][0]["tables"]
-    assert {row["strategy"] for row in table["rows"]} == {"linear", "dbpd"}
+    rows = {row["strategy"]: row["control"] for row in table["rows"]}
+    controls = {name for name in rows.values() if name}
+    assert {row for row, control in rows.items() if not control} == {"linear", "dbpd"}
+    assert controls == {
+        "baseline at equal epochs",
+        "baseline at equal FLOPs",
+        "random at equal counts",
+    }
 
 
 @pytest.mark.real_data
