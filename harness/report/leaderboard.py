@@ -17,12 +17,13 @@ from harness.report.row import (
     own_budget,
     training_flops,
 )
-from harness.report.summary import is_near, summarise
+from harness.report.summary import is_near
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from harness.report.frame import CellResult, SuiteResults
+    from harness.report.schema import ModelPart
 
 SCHEMA_VERSION = 1
 
@@ -97,13 +98,19 @@ def _table(
     networks = [c.result.model for c in cells if c.result and c.result.model]
     return {
         "model": model,
-        "parameters": summarise(m.parameters for m in networks),
+        "parameters": _parameters(networks),
         "model_versions": sorted({m.version for m in networks}),
         "baseline": baseline,
         "budget": budget,
         "rows": rows,
         "comparisons": compare_with_controls(cells),
     }
+
+
+def _parameters(networks: Iterable[ModelPart]) -> int | None:
+    """Weights of the network; of the largest, since pruning makes it smaller."""
+    known = [m.parameters for m in networks if m.parameters is not None]
+    return max(known, default=None)
 
 
 def _training_flops(

@@ -155,7 +155,7 @@ def _plot_links(plots: Links) -> list[str]:
 def _training(table: dict[str, Any]) -> list[str]:
     parts = []
     if table["parameters"]:
-        weights = engineering(table["parameters"]["mean"], "").strip()
+        weights = engineering(table["parameters"], "").strip()
         parts.append(f"Network of {weights} weights.")
     if table["budget"]:
         parts.append(f"Budget: {escape(settings(table['budget']))}.")

@@ -221,3 +221,11 @@ def test_the_value_is_plain_json_even_with_nothing_done(runs):
     assert json.loads(json.dumps(board, allow_nan=False)) == board
     assert board["datasets"][0]["about"] is None
     assert board["states"] == {"planned": 2}
+
+
+def test_the_network_has_the_weights_that_it_was_built_with(runs):
+    runs.done("baseline", changes={"model.parameters": 1000})
+    runs.done("structured-pruning", changes={"model.parameters": 400})
+    found = build_leaderboard(read_suite(runs.suite(), "demo"))
+    (table,) = found["datasets"][0]["tables"]
+    assert table["parameters"] == 1000
