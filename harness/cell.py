@@ -23,6 +23,8 @@ IDENTITY_VERSION = 2
 """Raised when the core changes what a cell with the same words computes."""
 
 NO_MODEL = "no-model"
+BASELINE = "baseline"
+"""The strategy that others are compared with."""
 
 _Options = TypeVar("_Options", bound=Parameters)
 
@@ -56,6 +58,11 @@ class PluginChoice:
     def named(cls, name: str, params: Mapping[str, Any]) -> Self:
         """A plugin by name, to be looked up when the suite is planned."""
         return cls(name, 0, "", "", "", params)
+
+    def warning_of(self, footnote: str) -> Self:
+        """The choice with a footnote, that of the preset it was made from."""
+        notes = dict.fromkeys((*([footnote] if footnote else []), *self.footnotes))
+        return dataclasses.replace(self, footnotes=tuple(notes))
 
     @property
     def is_found(self) -> bool:

@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.cell import Cell, PluginChoice
+from harness.cell import BASELINE, Cell, PluginChoice
 from harness.completing import Completion
 from harness.errors import ConfigError, did_you_mean
 from harness.options.budget import MATCHED
 from harness.requirements import ask_strategies
 
-BASELINE = "baseline"
 RANDOM = "smrd"
+TREATMENT = ("pack", "average_over", "reestimate_batchnorm")
+"""What `RANDOM` does with kept samples as the strategy did that it replaces."""
 COUNTS = "counts"
 """The role under which `RANDOM` finds the cell whose counts it repeats."""
 
@@ -42,7 +43,9 @@ def random_instead(cell: Cell, name: str) -> dict[str, Cell]:
     """The cell with random dropout instead of the strategy `name`: in each epoch as
     many records as that one kept.
     """
-    random = PluginChoice.named(RANDOM, {})
+    (replaced,) = (choice for choice in cell.strategies if choice.name == name)
+    treated = {key: replaced.params[key] for key in TREATMENT if key in replaced.params}
+    random = PluginChoice.named(RANDOM, treated)
     strategies = tuple(random if c.name == name else c for c in cell.strategies)
     given = {**cell.given, COUNTS: cell}
     return {"random at equal counts": cell.replace(strategies=strategies, given=given)}
@@ -101,12 +104,16 @@ def _by_default(cell: Cell, completion: Completion) -> dict[str, Cell]:
     """What stands beside a cell that selects samples, where its strategies that do
     don't say so themselves.
     """
-    found: dict[str, Cell] = {}
+    selecting = []
     for choice in cell.strategies:
         hooks = completion.catalog.get("strategy", choice.name).hooks
         if "controls" not in hooks and any(hook in hooks for hook in SELECTING_HOOKS):
-            found |= equal_budget(cell) | random_instead(cell, choice.name)
-    return found
+            selecting.append(choice.name)
+    if not selecting:
+        return {}
+    # Of several that select, none alone has kept what was kept.
+    alone = random_instead(cell, selecting[0]) if len(selecting) == 1 else {}
+    return equal_budget(cell) | alone
 
 
 def _chosen(

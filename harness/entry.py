@@ -48,9 +48,9 @@ def take_controls(table: dict[str, Any], where: str) -> bool | tuple[str, ...]:
 
 def take_preset(
     declaration: Declaration, table: dict[str, Any], where: str
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The plugin's parameters, over those of the preset that the table names; and the
-    preset's budget.
+) -> tuple[dict[str, Any], Mapping[str, Any]]:
+    """The plugin's parameters, over those of the preset that the table names; and that
+    preset, empty if there is none.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def take_preset(
             f"{where} preset: {declaration.name!r} has no preset {name!r}; {hint}"
         )
     preset = declaration.presets[name]
-    return {**preset["params"], **params}, dict(preset["budget"])
+    return {**preset["params"], **params}, preset
 
 
 def preset_suffix(table: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from harness.cell import Cell
+from harness.cell import BASELINE, Cell
 from harness.errors import ConfigError, did_you_mean
 from harness.options.budget import MATCHED
 from harness.paths import expanded
@@ -53,6 +53,13 @@ def _with_matches(cells: list[Cell], suite: Suite) -> list[Cell]:
         if match is None:
             found.append(cell)
             continue
+        others = [c.name for c in cell.strategies if not c.decision_only]
+        if others != [BASELINE]:
+            problems.append(
+                f"{cell.labels['strategy']!r} budget.match: only {BASELINE!r} can be "
+                "as long as another row"
+            )
+            continue
         other = places.get((*_place(cell)[:2], match.of, cell.seed))
         where = f"{cell.labels['strategy']!r} budget.match.of"
         if other is None:
@@ -66,7 +73,9 @@ def _with_matches(cells: list[Cell], suite: Suite) -> list[Cell]:
         elif other.budget.match is not None:
             problems.append(f"{where}: {match.of!r} has a matched budget itself")
         else:
-            found.append(cell.replace(given={MATCHED: other}))
+            # What stops early isn't as long.
+            budget = cell.budget.model_copy(update={"early_stopping": None})
+            found.append(cell.replace(budget=budget, given={MATCHED: other}))
     if problems:
         raise ConfigError(list(dict.fromkeys(problems)), str(suite.path))
     return found

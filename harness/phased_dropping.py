@@ -34,10 +34,17 @@ class PhasedDropping(Strategy):
         revision_epochs: int = Field(1, ge=0, description="full epochs at the end")
 
     def phase_of(self, run: Run, epoch: int) -> str:
-        """The phase of an epoch of the fit under way."""
+        """The phase of an epoch of the fit under way.
+
+        Raises
+        ------
+        ConfigError
+            If the fit, which another strategy may have made short, drops nothing.
+        """
+        assert run.fitted is not None
+        self._check_length(run.fitted.epochs)
         if epoch < self.params.warmup_epochs:
             return self.WARM_UP
-        assert run.fitted is not None
         first_of_revision = run.fitted.epochs - self.params.revision_epochs
         return self.FILTERED if epoch < first_of_revision else self.REVISION
 
@@ -60,16 +67,19 @@ class PhasedDropping(Strategy):
             Then, with what would be right.
         """
         params, budget = self.params, run.cell.budget
-        if params.warmup_epochs + params.revision_epochs >= budget.epochs:
-            raise ConfigError(
-                f"{self.name}: {params.warmup_epochs} warm-up and "
-                f"{params.revision_epochs} revision epochs leave none of "
-                f"{budget.epochs} to drop samples in"
-            )
+        self._check_length(budget.epochs)
         if params.revision_epochs and budget.early_stopping is not None:
             raise ConfigError(
                 f"{self.name}: early stopping could end a fit before its revision; set "
                 "revision_epochs = 0, or take early_stopping out of the budget"
+            )
+
+    def _check_length(self, epochs: int) -> None:
+        warm_up, revision = self.params.warmup_epochs, self.params.revision_epochs
+        if warm_up + revision >= epochs:
+            raise ConfigError(
+                f"{self.name}: {warm_up} warm-up and {revision} revision epochs leave "
+                f"none of {epochs} to drop samples in"
             )
 
     @hookimpl

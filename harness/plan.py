@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -10,7 +10,7 @@ from typing import Literal
 from harness.catalog import Catalog, Declaration
 from harness.cell import Cell, PluginChoice
 from harness.completing import Completion
-from harness.controls import controls_of
+from harness.controls import Control, controls_of
 from harness.data.fingerprint import dataset_fingerprint
 from harness.errors import DataError
 from harness.matrix import cells_of
@@ -36,8 +36,8 @@ class PlannedCell:
         Whether the suite declares it, it is a control of such a cell, or only needed.
     reason
         Why a cell has failed or is blocked.
-    control
-        Of a control: the id of the cell that it stands beside (`of`), and as what
+    controls
+        Of a control: the ids of the cells that it stands beside (`of`), and as what
         (`name`).
     """
 
@@ -45,7 +45,7 @@ class PlannedCell:
     role: Role
     state: State
     reason: str = ""
-    control: Mapping[str, str] = field(default_factory=dict)
+    controls: tuple[Mapping[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -96,24 +96,53 @@ def make_plan(suite: Suite, catalog: Catalog, runs: Path) -> Plan:
     completion = Completion(catalog, fingerprint_of)
     wanted = {entry.label: entry.controls for entry in suite.strategies}
     controls = controls_of(declared, wanted, completion)
-    own = {key_of(cell): cell for cell in declared}
-    beside = {key_of(c.cell): c for c in controls}
-    extra = [c.cell for key, c in beside.items() if key not in own]
-    found = {key_of(c): c for c in with_required([*declared, *extra], completion)}
-    planned = []
-    for key, cell in found.items():
-        role: Role = "suite" if key in own else "required"
-        control = {}
-        if key in beside:
-            role = "suite" if key in own else "control"
-            of = found[key_of(beside[key].beside)].id
-            control = {"of": of, "name": beside[key].name}
-        planned.append(_planned(cell, role, control, runs))
+    wished: dict[str, Cell] = {}
+    for cell in (*declared, *(control.cell for control in controls)):
+        # Called as the suite calls it, where it declares a control itself.
+        wished.setdefault(key_of(cell), cell)
+    cells = with_required(list(wished.values()), completion)
+    roles = _Roles(declared, controls, cells)
+    planned = [
+        _planned(cell, roles.of(cell), roles.controls(cell), runs)
+        for cell in roles.cells
+    ]
     return Plan(suite, tuple(planned), missing)
 
 
+class _Roles:
+    """Why each cell is in the plan; cells of one id are one."""
+
+    def __init__(
+        self, declared: Sequence[Cell], controls: Sequence[Control], cells: list[Cell]
+    ) -> None:
+        ids = {key_of(cell): cell.id for cell in cells}
+        self._name = {key: cell or key for key, cell in ids.items()}
+        self._declared = {self._name[key_of(cell)] for cell in declared}
+        self._beside: dict[str, list[Mapping[str, str]]] = {}
+        for control in controls:
+            of = {"of": ids[key_of(control.beside)], "name": control.name}
+            self._beside.setdefault(self._name[key_of(control.cell)], []).append(of)
+        own = {key_of(cell) for cell in declared}
+        found: dict[str, Cell] = {}
+        for cell in cells:
+            name = self._name[key_of(cell)]
+            # Called as the suite calls it.
+            if name not in found or key_of(cell) in own:
+                found[name] = cell
+        self.cells = list(found.values())
+
+    def of(self, cell: Cell) -> Role:
+        name = self._name[key_of(cell)]
+        if name in self._declared:
+            return "suite"
+        return "control" if name in self._beside else "required"
+
+    def controls(self, cell: Cell) -> tuple[Mapping[str, str], ...]:
+        return tuple(self._beside.get(self._name[key_of(cell)], ()))
+
+
 def _planned(
-    cell: Cell, role: Role, control: Mapping[str, str], runs: Path
+    cell: Cell, role: Role, controls: tuple[Mapping[str, str], ...], runs: Path
 ) -> PlannedCell:
     state, reason = state_of(cell, runs), ""
     if state == "failed":
@@ -123,7 +152,7 @@ def _planned(
             f"requires {role}: {cell.requires[role].title}, which {_SAID[obstacle]}"
             for role, obstacle in obstacles_of(cell, runs).items()
         )
-    return PlannedCell(cell, role, state, reason, control)
+    return PlannedCell(cell, role, state, reason, controls)
 
 
 def write_manifest(plan: Plan, runs: Path) -> None:
@@ -137,7 +166,7 @@ def write_manifest(plan: Plan, runs: Path) -> None:
             "strategy": p.cell.labels["strategy"],
             "seed": p.cell.seed,
             "role": p.role,
-            **({"control": dict(p.control)} if p.control else {}),
+            **({"controls": [dict(c) for c in p.controls]} if p.controls else {}),
             "requires": {role: c.id for role, c in p.cell.requires.items()},
         }
         for p in plan.cells

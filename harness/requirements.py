@@ -9,6 +9,7 @@ from harness.catalog.asking import ask
 from harness.cell import Cell, PluginChoice
 from harness.completing import Completion, origin
 from harness.errors import ConfigError
+from harness.options.budget import MATCHED
 from harness.required_labels import called_as_declared, key_of
 from harness.results.files import canonical
 
@@ -133,6 +134,11 @@ class _Graph:
         claimed: dict[tuple[int, str], str] = {}
         for choice, i, roles in ask_strategies("requires", cells, self.completion):
             for role, required in roles.items():
+                if role in cells[i].given or role == MATCHED:
+                    raise ConfigError(
+                        f"{cells[i].title}: {choice.name!r} claims the role {role!r}, "
+                        "which isn't its own to give"
+                    )
                 other = claimed.setdefault((i, role), choice.name)
                 if other != choice.name:
                     raise ConfigError(

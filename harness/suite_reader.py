@@ -176,12 +176,11 @@ class _Reader:
         budget: Mapping[str, Any] = {}
         choices = []
         for declaration in declared:
-            params, of_preset = take_preset(
-                declaration, tables[declaration.name], where
-            )
-            budget = merged_budget(budget, of_preset)
+            params, preset = take_preset(declaration, tables[declaration.name], where)
+            budget = merged_budget(budget, preset.get("budget", {}))
             keys = (*KEYS, "budget", "controls")
-            choices.append(resolve_parameters(declaration, params, where, keys))
+            choice = resolve_parameters(declaration, params, where, keys)
+            choices.append(choice.warning_of(preset.get("footnote", "")))
         default = named + settings_suffix(own)
         labelled = {} if label is None else {"label": label}
         return StrategyEntry(

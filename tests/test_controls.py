@@ -54,6 +54,32 @@ class Wrong(Strategy):
         return {"a": "baseline"}
 
 
+class Sure(Strategy):
+    """Has one control for all of its rates."""
+
+    name = "sure"
+
+    class Params(Strategy.Params):
+        rate: int = 0
+
+    @hookimpl
+    def controls(self, cell):
+        return {"plain": cell.with_strategy("baseline")}
+
+
+class Claims(Strategy):
+    """Claims a role that isn't its own."""
+
+    name = "claims"
+
+    class Params(Strategy.Params):
+        role: str = ""
+
+    @hookimpl
+    def requires(self, cell):
+        return {self.params.role: cell.with_strategy("baseline")}
+
+
 class Twin(Strategy):
     """Has a control of a name that another has."""
 
@@ -87,7 +113,10 @@ def strategy(use, more=""):
 
 
 def controls(found):
-    return {p.control["name"]: p for p in found.cells if p.role == "control"}
+    """By name; a control may stand beside several."""
+    return {
+        c["name"]: p for p in found.cells if p.role == "control" for c in p.controls
+    }
 
 
 def test_what_selects_samples_has_three_controls(plan):
@@ -95,7 +124,7 @@ def test_what_selects_samples_has_three_controls(plan):
     (half,) = [p for p in found.cells if p.role == "suite"]
     beside = controls(found)
     assert list(beside) == DEFAULT
-    assert {p.control["of"] for p in beside.values()} == {half.cell.id}
+    assert {c["of"] for p in beside.values() for c in p.controls} == {half.cell.id}
     labels = [p.cell.labels["strategy"] for p in beside.values()]
     assert labels == [f"half: {name}" for name in DEFAULT]
     names = [p.cell.strategy_name for p in beside.values()]
@@ -145,7 +174,7 @@ def test_a_strategy_names_its_own_controls(plan):
 def test_a_control_that_the_suite_declares_is_one_cell(plan):
     found = plan(strategy("baseline") + strategy("proud"))
     (plain,) = [p for p in found.cells if p.cell.labels["strategy"] == "baseline"]
-    assert (plain.role, plain.control["name"]) == ("suite", "plain")
+    assert (plain.role, plain.controls[0]["name"]) == ("suite", "plain")
     assert list(controls(found)) == DEFAULT[:2]
 
 
@@ -192,4 +221,37 @@ def test_what_cannot_be_matched_is_told(plan, of, told):
         f'label = "as long"\nbudget.match = {{ what = "flops", of = "{of}" }}',
     )
     with pytest.raises(ConfigError, match=told):
+        plan(text)
+
+
+def test_only_the_baseline_can_be_as_long_as_another_row(plan):
+    text = strategy("half", "controls = false") + strategy(
+        "dbpd", 'label = "long"\nbudget.match = { what = "flops", of = "half" }'
+    )
+    with pytest.raises(ConfigError, match="only 'baseline' can be as long"):
+        plan(text)
+
+
+def test_a_row_that_repeats_a_control_is_that_control(plan):
+    """The same id is the same cell, whoever named it."""
+    smrd = strategy("smrd", 'draw = "epoch"\ncontrols = false')
+    found = plan(strategy("proud", "controls = false") + smrd)
+    assert len({p.cell.id for p in found.cells}) == len(found.cells)
+
+
+def test_a_control_that_several_rows_name_stands_beside_each(plan):
+    text = strategy("sure", "grid.rate = [1, 2]") + strategy("baseline")
+    found = plan(text)
+    (plain,) = [p for p in found.cells if p.cell.labels["strategy"] == "baseline"]
+    rows = {p.cell.id for p in found.cells if "rate" in p.cell.labels["strategy"]}
+    assert len(rows) == 2
+    assert {c["of"] for c in plain.controls} == rows
+
+
+@pytest.mark.parametrize("role", ["match", "counts"])
+def test_a_role_that_was_given_can_not_be_claimed(plan, role):
+    """What a cell is matched to is no cost of it: nothing else may pass for that."""
+    text = '[[strategy]]\nuse = ["claims", "dbpd"]\n'
+    text += f'claims.role = "{role}"\n'
+    with pytest.raises(ConfigError, match=f"claims the role '{role}'"):
         plan(text)

@@ -89,11 +89,19 @@ def test_a_preset_is_no_part_of_identity(read):
     assert preset.id == spelt.id
 
 
-def test_a_footnote_follows_the_parameters_however_they_were_given(read):
-    spelt = only_cell(read('use = "own"\nrate = 0.5\nbug = true'))
-    assert spelt.strategies[0].footnotes == ("it has the bug",)
-    repaired = only_cell(read('use = "own"\npreset = "faithful"\nbug = false'))
-    assert repaired.strategies[0].footnotes == ()
+@pytest.mark.parametrize(
+    ("text", "footnotes"),
+    [
+        ('preset = "faithful"', ("it has the bug",)),
+        ("rate = 0.5\nbug = true", ("it has the bug",)),
+        ('preset = "faithful"\nrate = 0.3', ("it has the bug",)),
+        ("rate = 0.5", ()),
+        ('preset = "mild"', ()),
+    ],
+)
+def test_a_footnote_follows_the_preset_and_its_parameters(read, text, footnotes):
+    cell = only_cell(read(f'use = "own"\n{text}'))
+    assert cell.strategies[0].footnotes == footnotes
 
 
 def test_composed_strategies_take_a_preset_each(read):

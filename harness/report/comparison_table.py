@@ -12,7 +12,8 @@ HEADINGS = ("strategy", "control", "macro-F1, difference", "95 %", "ahead", "ver
 MEANING = (
     "Macro-F1 of the row minus that of its control, paired by seed: mean ± spread. "
     "95 % is the interval of the mean by Student's t over the seeds: it holds the "
-    "spread of training, not that of the test records."
+    "spread of training, not that of the test records, and holds for one comparison "
+    "at a time: of twenty that differ in nothing, one is expected outside."
 )
 
 

@@ -31,12 +31,11 @@ def compare_with_controls(cells: Sequence[CellResult]) -> list[dict[str, Any]]:
     by_id = {c.cell.id: c for c in cells}
     pairs: dict[tuple[str, str, str], list[tuple[CellResult, CellResult]]] = {}
     for cell in cells:
-        control = cell.cell.control
-        if control is None or control.of not in by_id:
-            continue
-        row = by_id[control.of]
-        key = row.cell.strategy, cell.cell.strategy, control.name
-        pairs.setdefault(key, []).append((row, cell))
+        for control in cell.cell.controls:
+            if control.of in by_id:
+                row = by_id[control.of]
+                key = row.cell.strategy, cell.cell.strategy, control.name
+                pairs.setdefault(key, []).append((row, cell))
     return [
         {"strategy": strategy, "control": label, "name": name, **_compared(found)}
         for (strategy, label, name), found in pairs.items()

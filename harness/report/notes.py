@@ -36,9 +36,11 @@ def _unbeaten_notes(comparisons: list[Row]) -> list[str]:
     """Which controls a row isn't shown to beat."""
     by_row = defaultdict(list)
     for comparison in comparisons:
-        if comparison["verdict"] in ("no measurable difference", "worse"):
+        difference = comparison["difference"]
+        if difference is not None and comparison["verdict"] != "better":
+            seeds = f", {plural(difference['n'], 'seed')}"
             by_row[comparison["strategy"]].append(
-                f"{comparison['name']} ({signed(comparison['difference'])})"
+                f"{comparison['name']} ({signed(difference)}{seeds})"
             )
     return [
         f"**{escape(strategy)}** isn't shown to beat: {escape('; '.join(controls))}"

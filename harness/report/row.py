@@ -51,7 +51,7 @@ def describe_row(
         "names": done[0].strategy.names if done else None,
         "versions": done[0].strategy.versions if done else None,
         "footnotes": sorted({note for r in done for note in r.strategy.footnotes}),
-        "control": cells[0].cell.control.name if cells[0].cell.control else None,
+        "controls": [control.name for control in cells[0].cell.controls],
         "floor": cells[0].cell.model is None,
         "cells": len(cells),
         "done": len(done),

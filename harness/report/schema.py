@@ -59,7 +59,7 @@ class SuiteCell(_File):
     strategy: str
     seed: Seed
     role: Literal["suite", "control", "required"] = "suite"
-    control: ControlOf | None = None
+    controls: list[ControlOf] = []
     requires: dict[str, str] = {}
     """Ids of the cells that it requires, by role."""
 

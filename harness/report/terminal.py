@@ -6,7 +6,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from harness.report.columns import Column, columns_for
+from harness.report.columns import FOOTNOTE, Column, columns_for
 from harness.report.wording import plain
 
 _SHOWN = ("#", "macro-F1", "effective epochs", "compute", "training time", "seeds done")
@@ -19,7 +19,7 @@ def summary_lines(leaderboard: dict[str, Any]) -> list[str]:
     for dataset in leaderboard["datasets"]:
         for table in dataset["tables"]:
             lines += [_heading(dataset["label"], table["model"])]
-            lines += [*_grid(table["rows"], columns), ""]
+            lines += [*_grid(table["rows"], columns), *_footnotes(table["rows"]), ""]
     return lines[:-1]
 
 
@@ -29,6 +29,14 @@ def _heading(dataset: str, model: str | None) -> str:
 
 def _name(row: dict[str, Any]) -> str:
     return plain(row["strategy"]) + (" (floor)" if row["floor"] else "")
+
+
+def _footnotes(rows: list[dict[str, Any]]) -> list[str]:
+    return [
+        f"{FOOTNOTE} {_name(row)}: {plain(text)}"
+        for row in rows
+        for text in row["footnotes"]
+    ]
 
 
 def _grid(rows: list[dict[str, Any]], columns: list[Column]) -> list[str]:

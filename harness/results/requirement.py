@@ -34,7 +34,7 @@ class Requirement:
     sources: Mapping[str, str] | None = None
 
     def result(self) -> dict[str, Any]:
-        """Its `result.json`.
+        """Its `result.json`, without what was found on the test split.
 
         Raises
         ------
@@ -58,14 +58,23 @@ class Requirement:
             )
         if not (self.folder / WEIGHTS).is_file():
             raise DataError(f"{self}: {WEIGHTS} is missing")
-        return result
+        return _without_test(result)
 
     def own(self) -> dict[str, Requirement]:
-        """What the required cell itself requires, by role."""
-        return {} if self.folder is None else requirements_of(self.cell, self.folder)
+        """What the required cell itself needed, by role."""
+        if self.folder is None:
+            return {}
+        return needed(requirements_of(self.cell, self.folder))
 
     def __str__(self) -> str:
         return f"required cell {self.cell.title} ({self.id})"
+
+
+def _without_test(result: dict[str, Any]) -> dict[str, Any]:
+    """No strategy may choose by test figures, those of other cells included."""
+    hidden = {**result, "metrics": {**result.get("metrics", {})}, "snapshots": []}
+    hidden["metrics"].pop("test", None)
+    return hidden
 
 
 def part(whole: Mapping[str, Any], key: str, of: object) -> dict[str, Any]:
@@ -89,6 +98,11 @@ def requirements_of(cell: Cell, folder: Path) -> dict[str, Requirement]:
         role: Requirement(c, c.id, runs / c.folder, source_hashes(c))
         for role, c in cell.requires.items()
     }
+
+
+def needed(requirements: Mapping[str, Requirement]) -> dict[str, Requirement]:
+    """What lends a cell its work; what its budget is matched to lends it a length."""
+    return {role: r for role, r in requirements.items() if role != MATCHED}
 
 
 def all_of(requirements: Mapping[str, Requirement]) -> dict[str, Requirement]:
@@ -122,10 +136,9 @@ def required_cost(
         needed, each once however many need it; `total`: theirs and the cell's own,
         None where a part isn't known.
     """
-    # What a budget is matched to lends it a length and no work.
-    needed = {r: found for r, found in requirements.items() if r != MATCHED}
+    own_needs = needed(requirements)
     cells: dict[str, dict[str, Any]] = {}
-    for name, requirement in all_of(needed).items():
+    for name, requirement in all_of(own_needs).items():
         cost = part(requirement.result(), "cost", requirement)
         required = requirement.cell
         cells[name] = {
@@ -139,7 +152,7 @@ def required_cost(
         }
     costs = [counted(own, "this cell"), *cells.values()]
     return {
-        "roles": {role: r.id for role, r in needed.items()},
+        "roles": {role: r.id for role, r in own_needs.items()},
         "cells": cells,
         "total": {key: _sum([cost[key] for cost in costs]) for key in COUNTED},
     }

@@ -54,7 +54,9 @@ class Fit:
         if samples is not None:
             self.epochs = -(-samples // len(run.train))
             # The schedule of the budget's epochs, stretched to another length.
-            self.rate = LearningRate(run.cell.budget, run.cell.budget.epochs, held)
+            planned = run.cell.budget.epochs
+            stretch = self.epochs / planned
+            self.rate = LearningRate(run.cell.budget, planned, held, stretch)
         self.chosen: dict[str, Any] = {}
         self.epochs_without_gain = 0
         self._best_macro_f1 = -1.0

@@ -50,12 +50,21 @@ class LearningRate:
         Length of the fit.
     held
         What the rate is multiplied by throughout, in place of the schedule.
+    stretch
+        Epochs of the fit that stand for one of the schedule's.
     """
 
-    def __init__(self, budget: Budget, epochs: int, held: float | None = None) -> None:
+    def __init__(
+        self,
+        budget: Budget,
+        epochs: int,
+        held: float | None = None,
+        stretch: float = 1.0,
+    ) -> None:
         self.schedule = budget.schedule
         self.epochs = epochs
         self._held = held
+        self._stretch = stretch
         self._plateau = {"factor": 1.0, "best": math.inf, "waited": 0}
 
     def factor(self, progress: float) -> float:
@@ -108,7 +117,7 @@ class LearningRate:
             state.update(best=loss, waited=0)
             return
         state["waited"] += 1
-        if state["waited"] > self.schedule.patience:
+        if state["waited"] > self.schedule.patience * self._stretch:
             state.update(factor=state["factor"] * self.schedule.factor, waited=0)
 
     def state_dict(self) -> dict[str, Any]:

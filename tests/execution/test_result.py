@@ -137,9 +137,9 @@ def test_a_multi_label_suite_of_two_leads_runs(tmp_path):
     assert "10 done" in output
     board = json.loads((tmp_path / "leaderboard" / "multi.json").read_text())
     (table,) = board["datasets"][0]["tables"]
-    rows = {row["strategy"]: row["control"] for row in table["rows"]}
-    controls = {name for name in rows.values() if name}
-    assert {row for row, control in rows.items() if not control} == {"linear", "dbpd"}
+    rows = {row["strategy"]: row["controls"] for row in table["rows"]}
+    controls = {name for names in rows.values() for name in names}
+    assert {row for row, names in rows.items() if not names} == {"linear", "dbpd"}
     assert controls == {
         "baseline at equal epochs",
         "baseline at equal FLOPs",

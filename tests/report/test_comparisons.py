@@ -5,6 +5,7 @@ import pytest
 from harness.report.frame import read_suite
 from harness.report.leaderboard import build_leaderboard
 from harness.report.markdown import to_markdown
+from harness.report.terminal import summary_lines
 
 
 def board(runs, ours, theirs):
@@ -16,7 +17,7 @@ def board(runs, ours, theirs):
             runs.done("dbpd: random", seed, theirs[seed], role="control")
         else:
             runs.failed("dbpd: random", seed, role="control")
-        runs.cells[-1]["control"] = {"of": beside, "name": "random"}
+        runs.cells[-1]["controls"] = [{"of": beside, "name": "random"}]
     return build_leaderboard(read_suite(runs.suite(), "demo"))
 
 
@@ -57,7 +58,7 @@ def test_seeds_are_paired(runs):
 
 def test_the_page_says_what_is_not_beaten(runs):
     page = to_markdown(board(runs, [0.72, 0.70, 0.71], [0.71, 0.71, 0.71]))
-    assert "**dbpd** isn't shown to beat: random (+0.000 ± 0.010)" in page
+    assert "**dbpd** isn't shown to beat: random (+0.000 ± 0.010, 3 seeds)" in page
     assert "| dbpd " in page
     assert "no measurable difference" in page
 
@@ -75,3 +76,5 @@ def test_a_faithful_row_is_never_ranked_without_its_footnote(runs):
     (row,) = [line for line in page.splitlines() if line.startswith("| 1 ")]
     assert row.startswith("| 1 † |") or "1 †" in row.split("|")[1]
     assert "- **dbpd**: † it scores in train mode" in page
+    shown = summary_lines(build_leaderboard(read_suite(runs.suite(), "demo")))
+    assert "† dbpd: it scores in train mode" in shown

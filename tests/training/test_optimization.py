@@ -74,6 +74,17 @@ def test_plateau_is_torchs():
         assert math.isclose(ours.factor(0.5), expected, rel_tol=1e-9)
 
 
+def test_a_stretched_plateau_waits_in_proportion():
+    """A fit four times as long as the budget waits four times as long."""
+    budget = Budget(schedule={"use": "plateau", "factor": 0.1, "patience": 2})
+    ours = LearningRate(budget, 10, stretch=4.0)
+    factors = []
+    for _ in range(11):
+        ours.validated(1.0)
+        factors.append(ours.factor(0.0))
+    assert factors == [1.0] * 9 + [pytest.approx(0.1)] * 2
+
+
 def test_plateau_goes_on_from_its_state():
     first, second = rate(use="plateau"), rate(use="plateau")
     for loss in (1.0, 2.0, 2.0, 2.0):
