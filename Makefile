@@ -34,8 +34,10 @@ check: $(VENV)/installed  ## Lint, format and types
 bench: $(VENV)/installed  ## Micro-benchmarks of the loop, the meter and the data path
 	$(BIN)/python -m pytest tests/benchmarks --benchmark-enable --benchmark-only -p no:xdist
 
-real: $(VENV)/installed  ## Train on the real recordings in HARNESS_DATA
-	$(BIN)/harness run suites/real.toml
+real: $(VENV)/installed  ## Train on the real recordings in HARNESS_DATA (about 40 minutes)
+	$(BIN)/harness run suites/dbpd-small.toml
+	$(BIN)/harness run suites/lottery-small.toml
+	$(BIN)/python scripts/readme_leaderboard.py
 
 clean:  ## Remove the environment and caches of tools
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

@@ -1,59 +1,72 @@
-"""Put the tables of `leaderboard/real.md` into the README, between its markers.
+"""Put what the small suites found into the README, between its markers.
 
 python scripts/readme_leaderboard.py
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 README = REPOSITORY / "README.md"
-PAGE = REPOSITORY / "leaderboard" / "real.md"
+PAGES = {
+    name: REPOSITORY / "leaderboard" / f"{name}.md"
+    for name in ("dbpd-small", "lottery-small")
+}
 BEGIN, END = "<!-- leaderboard:begin -->", "<!-- leaderboard:end -->"
-
-LEFT_OUT = {"macro AUROC", "training FLOPs", "sparsity", "seeds done"}
-"""Columns that the README has no room for."""
-
-
-def excerpt(page: str) -> str:
-    """The ranked tables of a leaderboard, with the line on what each was measured."""
-    ranked = page.split("\n## What the columns mean", 1)[0]
-    blocks: list[str] = []
-    for block in ranked.split("\n\n"):
-        if block.startswith("|"):
-            blocks.append(narrowed(block))
-        elif block.startswith("### "):
-            blocks.append(f"**{block.removeprefix('### ')}**")
-        elif block.startswith("Measured on "):
-            blocks.append(block)
-    source = "[leaderboard/real.md](leaderboard/real.md)"
-    meanings = "[what each number means](docs/numbers.md)"
-    blocks.append(
-        f"Excerpt of {source}, which says what was measured on what; {meanings}."
-    )
-    return "\n\n".join(blocks)
+COMPARED = "**Beside their controls**"
+PICTURES = ("reduction.svg", "compute.svg")
+"""The first of them that a page has."""
 
 
-def narrowed(table: str) -> str:
-    """A markdown table without the columns that are left out."""
-    rows = [line.strip("|").split("|") for line in table.splitlines()]
-    kept = [i for i, heading in enumerate(rows[0]) if heading.strip() not in LEFT_OUT]
-    return "\n".join("|" + "|".join(row[i] for i in kept) + "|" for row in rows)
+def excerpt(name: str, page: str) -> str:
+    """What rows are worth beside their controls, and a picture.
+
+    Parameters
+    ----------
+    name
+        Of the suite.
+    page
+        Its leaderboard.
+    """
+    ranked = page.split("\n## What the columns mean", 1)[0].split("\n\n")
+    blocks = [f"**{ranked[0].removeprefix('# ')}**"]
+    blocks += [block for block in ranked if block.startswith("Measured on ")]
+    at = ranked.index(COMPARED) if COMPARED in ranked else None
+    blocks += [] if at is None else [ranked[at + 2]]
+    blocks += picture(ranked)
+    source = f"[leaderboard/{name}.md](leaderboard/{name}.md)"
+    return "\n\n".join([*blocks, f"From {source}, which has all rows and their cost."])
 
 
-def filled(readme: str, page: str) -> str:
-    """The README with a fresh excerpt of the leaderboard."""
+def picture(blocks: list[str]) -> list[str]:
+    """The page's picture, as seen from the README."""
+    images = [line for block in blocks for line in block.split("\n") if "![" in line]
+    for ending in PICTURES:
+        for image in images:
+            if f"{ending})" in image:
+                start = image.index("![")
+                stop = image.index(")", start) + 1
+                return [image[start:stop].replace("](", "](leaderboard/", 1)]
+    return []
+
+
+def filled(readme: str, pages: Mapping[str, str]) -> str:
+    """The README with fresh excerpts of the leaderboards, by the suite's name."""
     before, rest = readme.split(BEGIN, 1)
     _, after = rest.split(END, 1)
-    return f"{before}{BEGIN}\n\n{excerpt(page)}\n\n{END}{after}"
+    blocks = [excerpt(name, page) for name, page in pages.items()]
+    meanings = "[What each number means](docs/numbers.md)."
+    inside = "\n\n".join([*blocks, meanings])
+    return f"{before}{BEGIN}\n\n{inside}\n\n{END}{after}"
 
 
 def main() -> None:
     """Rewrite the README."""
     readme = README.read_text(encoding="utf-8")
-    page = PAGE.read_text(encoding="utf-8")
-    README.write_text(filled(readme, page), encoding="utf-8")
+    pages = {name: path.read_text(encoding="utf-8") for name, path in PAGES.items()}
+    README.write_text(filled(readme, pages), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ from harness.report.wording import engineering, escape, plural, settings
 Links = Sequence[tuple[str, str]]
 Plots = Mapping[tuple[str, str | None], Links]
 
+PICTURED = "quality"
+"""The kind of plot that stands on the page: of the last of them."""
 LEGEND_INTRO = (
     "± is the spread: the sample standard deviation over seeds. It doesn't hold the "
     "uncertainty that comes from the size of the test split. - means not measured."
@@ -144,12 +146,15 @@ def _table_blocks(
     blocks += ["\n".join(notes)] if notes else []
     blocks += comparison_blocks(table["comparisons"])
     blocks += [*revision_blocks(table["rows"]), *rounds_blocks(table["rows"])]
-    return [*blocks, *_plot_links(plots)]
+    return [*blocks, *_plot_blocks(plots)]
 
 
-def _plot_links(plots: Links) -> list[str]:
-    links = [f"[{escape(title)}]({path})" for title, path in plots]
-    return [f"Plots: {', '.join(links)}."] if links else []
+def _plot_blocks(plots: Links) -> list[str]:
+    """The picture that tells most, and where the others are."""
+    pictures = [(t, path) for t, path in plots if t.startswith(PICTURED)][-1:]
+    shown = [f"![{escape(title)}]({path})" for title, path in pictures]
+    links = [f"[{escape(t)}]({path})" for t, path in plots if (t, path) not in pictures]
+    return [*shown, f"Plots: {', '.join(links)}."] if links else shown
 
 
 def _training(table: dict[str, Any]) -> list[str]:

@@ -54,6 +54,8 @@ ALL = [
 
 def test_a_suite_with_all_there_is_to_show_has_all_plots(filled, tmp_path):
     assert plots(filled, tmp_path) == ALL
+    picture = "![quality against reduction](demo/ptbxl.resnet1d.reduction.svg)"
+    assert picture in (tmp_path / "demo.md").read_text()
 
 
 def test_the_same_files_give_the_same_bytes(filled, tmp_path):
