@@ -40,8 +40,8 @@ def equal_budget(cell: Cell) -> dict[str, Cell]:
 
 
 def random_instead(cell: Cell, name: str) -> dict[str, Cell]:
-    """The cell with random dropout instead of the strategy `name`: in each epoch as
-    many records as that one kept.
+    """The cell with random dropout instead of the strategy `name`: of each batch as
+    many samples as that one kept, so as many steps, too.
     """
     (replaced,) = (choice for choice in cell.strategies if choice.name == name)
     treated = {key: replaced.params[key] for key in TREATMENT if key in replaced.params}

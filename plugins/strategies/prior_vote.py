@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import model_validator
 
-from harness import CellError, Field, Strategy, hookimpl
+from harness import CellError, Field, Preset, Strategy, hookimpl
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torch import Tensor
 
     from harness import Batch, Outputs, Run
@@ -16,6 +18,14 @@ if TYPE_CHECKING:
 SMOOTHING = 500.0
 # What lifts a winner over the largest value: seen in float32, and nowhere else.
 LEAD = 1 + 2.0**-10
+
+FAITHFUL = Preset(
+    params={"padding_votes": True, "probabilities": "votes"},
+    about="as in the published code: padding votes, shares of votes for probabilities",
+    footnote="the vote as published: steps of padding vote, too, so that predictions "
+    "depend on the longest record of the batch; shares of votes are no calibrated "
+    "probabilities (beware of AUROC and log loss)",
+)
 
 
 class PriorVote(Strategy):
@@ -52,6 +62,7 @@ class PriorVote(Strategy):
         "Hannun et al. 2019, doi 10.1038/s41591-018-0268-3: the evaluation on CinC "
         "2017 in the code published with it"
     )
+    presets: ClassVar[Mapping[str, Preset]] = {"faithful": FAITHFUL}
 
     class Params(Strategy.Params):
         """What a vote is divided by, who has one, and what is told of it."""

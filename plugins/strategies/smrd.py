@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import model_validator
 
@@ -12,6 +12,7 @@ from harness import (
     ConfigError,
     Field,
     PhasedDropping,
+    Preset,
     equal_budget,
     hookimpl,
 )
@@ -27,20 +28,45 @@ if TYPE_CHECKING:
 COUNTS = "counts"
 Row = dict[str, Any]
 
+FAITHFUL = Preset(
+    params={"counts": "replayed", "draw": "epoch"},
+    about="as in the paper's text: K_t of all records, drawn before the epoch",
+    footnote="SMRD as in the paper's text: the samples of an epoch come in fewer and "
+    "fuller batches than DBPD's, so that the two differ in optimizer steps, too",
+)
+FAITHFUL_ONLINE = Preset(
+    params={"counts": "online", "score_mode": "train", "batchnorm": "both"},
+    about="as in the paper's algorithm 1 and the published code: as many of each batch "
+    "as the present model, scored in train mode, finds hard",
+    footnote="SMRD as in the published code: its counts follow its own model and "
+    "aren't matched to DBPD's (the paper's table 1 has 35 effective epochs of it "
+    "beside 24.8 of DBPD)",
+)
+
 
 class ScheduleMatchedRandomDropout(PhasedDropping):
     """Train on random records, as many in each epoch as difficulty would keep.
 
     It tells what a selection by difficulty is worth beyond its number of samples.
 
-    `counts = "replayed"` (the paper's text) takes K_t from the history of a finished
-    cell: `dbpd` with the same parameters, or, as a control, whatever strategy stands
-    in its place. In epoch t, K_t of all training records are drawn without
-    replacement; `by_class` draws as many of each class as that cell kept. Epochs are
+    `counts = "replayed"` takes the counts from a finished cell: `dbpd` with the same
+    parameters, or, as a control, whatever strategy stands in its place. Epochs are
     matched by their outer loops and number, so that it can stand inside the rounds of
     another strategy. A fit ends where that cell's did. It ends with as many samples,
-    or with an error. Nothing is scored, and the settings for dropped samples describe
-    `dbpd` alone.
+    or with an error. Nothing is scored: phases, `confidence`, `score_mode` and
+    `min_keep` describe `dbpd` alone.
+
+    - `draw = "batch"`: batches are those of the other cell, and each keeps as many
+      random samples as were kept of it there. So counts and optimizer steps are equal,
+      and what is left to differ is which samples. An epoch of which the other cell
+      didn't see every record once (chosen before the epoch, as `infobatch` and the
+      reused epochs of `dbpd` are) is drawn as a whole.
+    - `draw = "epoch"` (the paper's text): K_t of all training records are drawn
+      without replacement. They come in full batches, K_t / B steps, where `dbpd` takes
+      up to N / B steps on small ones.
+
+    `by_class` matches the counts of each class, too: of the epoch, or of each batch.
+    Where a batch has one sample of a class, that is the one that the other cell kept.
 
     `counts = "online"` (the paper's algorithm 1) needs no other cell: of every batch
     it keeps as many random samples as the present model, itself trained on random
@@ -54,6 +80,10 @@ class ScheduleMatchedRandomDropout(PhasedDropping):
         "Progressive Data Dropout, arXiv 2505.22342 (NeurIPS 2025), section 3.4; "
         'counts = "online": algorithm 1'
     )
+    presets: ClassVar[Mapping[str, Preset]] = {
+        "faithful": FAITHFUL,
+        "faithful-online": FAITHFUL_ONLINE,
+    }
 
     class Params(PhasedDropping.Params):
         """Whose counts are matched."""
@@ -61,6 +91,11 @@ class ScheduleMatchedRandomDropout(PhasedDropping):
         counts: Literal["replayed", "online"] = Field(
             "replayed",
             description="of a finished cell, or of the model that is being trained",
+        )
+        draw: Literal["batch", "epoch"] = Field(
+            "batch",
+            description="replayed: as many of each batch, in as many steps; or as many "
+            "of the epoch alone",
         )
         by_class: bool = Field(
             False, description="replayed: match the counts of each class, too"
@@ -81,11 +116,24 @@ class ScheduleMatchedRandomDropout(PhasedDropping):
                 )
             if self.by_class and self.counts == "online":
                 raise ValueError('by_class needs counts = "replayed"')
+            if self.draw == "epoch" and self.counts == "online":
+                raise ValueError('draw = "epoch" needs counts = "replayed"')
+            return self
+
+        @model_validator(mode="after")
+        def _statistics_have_a_source(self) -> Self:
+            by_batch = self.counts == "replayed" and self.draw == "batch"
+            if by_batch and self.batchnorm == "full":
+                raise ValueError(
+                    'batchnorm = "full" takes its statistics from a scoring pass, and '
+                    'counts = "replayed" scores nothing; take "both", or draw = "epoch"'
+                )
             return self
 
     def __init__(self, params: Params | None = None) -> None:
         super().__init__(params)
-        self._matched: defaultdict[str, list[Row]] | None = None
+        self._numbers: defaultdict[str, list[int]] | None = None
+        self._under_way: tuple[tuple[str, int], np.ndarray | None] | None = None
 
     @property
     def _replays(self) -> bool:
@@ -98,7 +146,7 @@ class ScheduleMatchedRandomDropout(PhasedDropping):
         """The dbpd cell whose counts are repeated, where no other was given."""
         if not self._replays or COUNTS in cell.given:
             return {}
-        params = self.params.model_dump(exclude={"counts", "by_class"})
+        params = self.params.model_dump(exclude={"counts", "draw", "by_class"})
         (dbpd,) = cell.with_strategy("dbpd", **params).strategies
         others = [dbpd if c.name == self.name else c for c in cell.strategies]
         return {COUNTS: cell.replace(strategies=tuple(others))}
@@ -118,10 +166,13 @@ class ScheduleMatchedRandomDropout(PhasedDropping):
         """
         if not self._replays:
             super().setup(run)
-        elif self.params.by_class and run.task != "single-label":
+            return
+        mixes = [a.use for a in run.cell.budget.augment if a.use != "random-crop"]
+        if self.params.by_class and (run.task != "single-label" or mixes):
+            labels = f"{mixes[0]} mixes them" if mixes else "the task is multi-label"
             raise ConfigError(
-                "smrd: by_class needs one class per record, but the task is "
-                "multi-label; set by_class = false"
+                f"smrd: by_class needs one class per sample, but {labels}; set "
+                "by_class = false"
             )
 
     def phase_of(self, run: Run, epoch: int) -> str:
@@ -140,11 +191,14 @@ class ScheduleMatchedRandomDropout(PhasedDropping):
 
     @hookimpl
     def select_epoch(self, run: Run) -> tuple[np.ndarray, None] | None:
-        """Draw K_t of all records, or of each class, without replacement."""
+        """Draw K_t of all records, or of each class, without replacement.
+
+        Nothing is drawn yet where each batch keeps its own number.
+        """
         import numpy as np
 
         row = self._row(run, run.epoch) if self._replays else None
-        if row is None:
+        if row is None or self._kept(run) is not None:
             return None
         rng, records = run.rng("smrd"), np.arange(len(run.train))
         if not self.params.by_class:
@@ -176,41 +230,83 @@ class ScheduleMatchedRandomDropout(PhasedDropping):
         trained = yield
         if self._replays:
             own = sum(row["kept"] for row in run.history.rows)
-            matched = sum(
-                row["kept"] for rows in self._rows(run).values() for row in rows
-            )
+            matched = sum(row["kept"] for row in run.required(COUNTS).history)
             if own != matched:
                 raise CellError(
                     f"smrd: trained on {own} samples in all, {_cell(run)} on {matched}"
                 )
         return trained
 
+    def _kept(self, run: Run) -> np.ndarray | None:
+        """What the other cell kept of the epoch under way: bool, shape (records,).
+
+        None where the epoch is drawn as a whole: that cell didn't see every record
+        once, or `draw` says so.
+        """
+        # Each batch asks, and to look it up takes as long as the history has become.
+        key = _place(_loops(run), run.epoch), len(run.history.rows)
+        if self._under_way is None or self._under_way[0] != key:
+            self._under_way = key, self._read_kept(run)
+        return self._under_way[1]
+
+    def _read_kept(self, run: Run) -> np.ndarray | None:
+        import numpy as np
+
+        row, records = self._row(run, run.epoch), len(run.train)
+        if self.params.draw == "epoch" or row is None or row["seen"] != records:
+            return None
+        of_epochs = run.required(COUNTS).kept
+        if of_epochs is None:
+            return np.ones(records, dtype=bool)
+        kept: np.ndarray = of_epochs[self._number(run, run.epoch)]
+        # As many, but not one by one, where records were drawn with replacement.
+        as_counted = len(kept) == records and int(kept.sum()) == row["kept"]
+        return kept if as_counted else None
+
     def _row(self, run: Run, epoch: int) -> Row | None:
         """The other cell's epoch at this place; None where it had none."""
+        number = self._number(run, epoch)
+        return None if number is None else run.required(COUNTS).history[number]
+
+    def _number(self, run: Run, epoch: int) -> int | None:
+        """Of the row in the other cell's history."""
+        if self._numbers is None:
+            self._numbers = _by_place(run)
         place = _place(_loops(run), epoch)
         # Where fits follow one another within a loop, the same place comes again.
         before = sum(_place_of(row) == place for row in run.history.rows)
-        rows = self._rows(run).get(place, [])
-        return rows[before] if before < len(rows) else None
+        numbers = self._numbers.get(place, [])
+        return numbers[before] if before < len(numbers) else None
 
-    def _rows(self, run: Run) -> Mapping[str, list[Row]]:
-        """The other cell's epochs, by place."""
-        if self._matched is None:
-            self._matched = defaultdict(list)
-            for row in run.required(COUNTS).history:
-                if not {"loops", "epoch", "phase", "kept"} <= row.keys():
-                    raise CellError(f"smrd: {_cell(run)} has a history without counts")
-                self._matched[_place_of(row)].append(row)
-        return self._matched
-
-    # --- counts = "online" -------------------------------------------------------
+    # --- of each batch -----------------------------------------------------------
 
     @hookimpl
     def select_samples(self, run: Run, batch: Batch) -> Tensor | None:
-        """Keep as many random samples as have p(true class) < confidence."""
-        params = self.params
-        if self._replays or not self.is_filtered(run):
+        """Keep as many random samples as the other cell, or as the model finds hard."""
+        if self._replays:
+            return self._as_kept(run, batch)
+        return self._as_hard(run, batch) if self.is_filtered(run) else None
+
+    def _as_kept(self, run: Run, batch: Batch) -> Tensor | None:
+        """As many as were kept of this batch, or of each of its classes."""
+        import torch
+
+        kept = self._kept(run)
+        if kept is None or kept.all():
             return None
+        index = batch.index.cpu()
+        of_batch = torch.from_numpy(kept)[index]
+        drawn, rng = torch.zeros_like(of_batch), run.rng("smrd")
+        classes = run.train.labels[index] if self.params.by_class else of_batch * 0
+        for c in classes.unique():
+            candidates = (classes == c).nonzero().squeeze(1).numpy()
+            number = int(of_batch[candidates].sum())
+            drawn[rng.permutation(candidates)[:number]] = True
+        return drawn.to(run.device)
+
+    def _as_hard(self, run: Run, batch: Batch) -> Tensor:
+        """As many as have p(true class) < confidence."""
+        params = self.params
         scores = run.score(
             batch, params.score_mode, update_buffers=params.batchnorm != "kept"
         )
@@ -225,8 +321,19 @@ class ScheduleMatchedRandomDropout(PhasedDropping):
         return mask
 
 
+def _by_place(run: Run) -> defaultdict[str, list[int]]:
+    """The numbers of the other cell's epochs, by place."""
+    numbers: defaultdict[str, list[int]] = defaultdict(list)
+    for number, row in enumerate(run.required(COUNTS).history):
+        if not {"loops", "epoch", "phase", "seen", "kept"} <= row.keys():
+            raise CellError(f"smrd: {_cell(run)} has a history without counts")
+        numbers[_place_of(row)].append(number)
+    return numbers
+
+
 def _loops(run: Run) -> dict[str, int]:
-    return {k: v for k, v in run.loops.indices.items() if k != "epoch"}
+    """The loops around the epoch under way, as its row of the history has them."""
+    return {k: v for k, v in run.loops.indices.items() if k not in ("epoch", "batch")}
 
 
 def _place(loops: Mapping[str, int], epoch: int) -> str:

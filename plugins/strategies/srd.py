@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import model_validator
 
-from harness import Field, PhasedDropping, equal_budget, hookimpl
+from harness import Field, PhasedDropping, Preset, equal_budget, hookimpl
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +17,14 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from harness import Batch, Cell, Run
+
+FAITHFUL = Preset(
+    params={"unit": "batch", "schedule": "geometric", "gamma": 0.99},
+    about="as in the published code: 0.99^t of each batch, rounded down",
+    footnote="SRD as published rounds down in every batch: it trains on less than its "
+    "schedule says, and from some epoch on (345 with batches of 32) on nothing until "
+    "the revision",
+)
 
 
 class ScalarRandomDropout(PhasedDropping):
@@ -48,6 +56,7 @@ class ScalarRandomDropout(PhasedDropping):
         "Progressive Data Dropout, arXiv 2505.22342 (NeurIPS 2025), section 3.3 and "
         'appendix E; unit = "batch": algorithm 1'
     )
+    presets: ClassVar[Mapping[str, Preset]] = {"faithful": FAITHFUL}
 
     class Params(PhasedDropping.Params):
         """How many records an epoch draws."""

@@ -21,6 +21,7 @@ from torch import nn
 
 from harness import CellError, Outputs
 from harness.catalog import Catalog
+from harness.catalog.parameters import resolve_parameters
 from harness.metrics import evaluate_probabilities
 from harness.options import Budget
 from harness.training.evaluation import evaluate
@@ -127,7 +128,7 @@ def test_the_prior_is_that_of_the_training_records(tmp_path, prior_vote):
 
 
 def test_without_a_prior_each_step_votes_for_its_largest(tmp_path, prior_vote):
-    strategy = prior_vote(prior="none")
+    strategy = prior_vote(prior="none", probabilities="votes")
     run = make_run(tmp_path, strategy)
     steps = [(0.5, 0.3, 0.2)] * 3 + [(0.1, 0.5, 0.4)] * 1 + [(0.1, 0.2, 0.7)] * 4
     found = predicted(run, strategy, columns(*steps))
@@ -146,18 +147,13 @@ def test_the_majority_beats_the_mean(tmp_path, prior_vote):
 def test_padded_steps_have_no_vote_unless_asked(tmp_path, prior_vote):
     """Section 1.8, pitfall 6: the published vote is over the whole padded batch."""
     signal = [(0.2, 0.7, 0.1)] * 3 + [(0.7, 0.2, 0.1)] * 2
-    padding = [(0.9, 0.05, 0.05)] * 4
+    steps = columns(*signal, *[(0.9, 0.05, 0.05)] * 4)
     mask = [[True] * 5 + [False] * 4]
     run = make_run(tmp_path, prior_vote())
-    ours = predicted(
-        run, prior_vote(prior="none"), columns(*signal, *padding), mask=mask
-    )
-    published = predicted(
-        run,
-        prior_vote(prior="none", padding_votes=True),
-        columns(*signal, *padding),
-        mask=mask,
-    )
+    shares = {"prior": "none", "probabilities": "votes"}
+    ours = predicted(run, prior_vote(**shares), steps, mask=mask)
+    published = prior_vote(**shares, padding_votes=True)
+    published = predicted(run, published, steps, mask=mask)
     torch.testing.assert_close(ours, torch.tensor([[2 / 5, 3 / 5, 0.0]]))
     torch.testing.assert_close(published, torch.tensor([[6 / 9, 3 / 9, 0.0]]))
 
@@ -208,7 +204,7 @@ def test_softmax_is_kept_but_for_a_winner_behind(tmp_path, prior_vote):
 
 def test_a_share_of_nothing_costs_16_nats(tmp_path, prior_vote):
     """What the docstring says of log loss and AUROC of vote shares."""
-    strategy = prior_vote(prior="none")
+    strategy = prior_vote(prior="none", probabilities="votes")
     run = make_run(tmp_path, strategy)
     steps = [(0.5, 0.3, 0.2)] * 4
     found = predicted(run, strategy, columns(*steps) * 3).numpy()
@@ -288,3 +284,20 @@ def test_smoothing_without_a_prior_is_refused(prior_vote):
 def test_an_absent_class_must_have_a_prior(prior_vote, smoothing):
     with pytest.raises(ValidationError, match="greater than 0"):
         prior_vote(smoothing=smoothing)
+
+
+def test_the_published_vote_is_a_preset_that_says_what_it_does(tmp_path, prior_vote):
+    """Section 1.8, pitfall 6: padding votes, and shares of votes are what is told."""
+    catalog = Catalog.discover()
+    declaration = catalog.get("strategy", "prior-vote")
+    params = declaration.presets["faithful"]["params"]
+    faithful = resolve_parameters(declaration, params, "here")
+    assert "padding vote" in faithful.footnotes[0]
+    assert not faithful.batch_independent
+    assert not resolve_parameters(declaration, {}, "here").footnotes
+    signal, padding = [(0.2, 0.7, 0.1)] * 3, [(0.9, 0.05, 0.05)] * 5
+    strategy = prior_vote(prior="none", **params)
+    run = make_run(tmp_path, strategy)
+    mask = [[True] * 3 + [False] * 5]
+    found = predicted(run, strategy, columns(*signal, *padding), mask=mask)
+    torch.testing.assert_close(found, torch.tensor([[5 / 8, 3 / 8, 0.0]]))

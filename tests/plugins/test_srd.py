@@ -10,6 +10,7 @@ from small_runs import EVERY_BATCH, EVERY_EPOCH, make_run, outcome
 from stopping import resumed
 
 from harness.catalog import Catalog
+from harness.catalog.parameters import resolve_parameters
 
 RECORDS = 50_000
 """Of the training set that the published figures are of."""
@@ -199,3 +200,30 @@ def test_stopped_after_every_checkpoint_it_ends_alike(tmp_path, srd, unit, execu
     ended, attempts = resumed(lambda: make("stopped", execution=execution))
     assert attempts > 1
     assert outcome(ended) == outcome(whole)
+
+
+# --- presets --------------------------------------------------------------------------
+
+
+def test_a4_the_published_rule(srd):
+    """A4: 0.99 is hard-coded; A7: of 200 epochs with batches of 32, 84.28 are left."""
+    faithful = type(srd()).presets["faithful"]
+    params = srd(**faithful.params).params
+    found = by_batch(srd, 32, 200, schedule=params.schedule, gamma=params.gamma)
+    assert found == pytest.approx(84.28, abs=5e-3)
+    assert (params.unit, params.warmup_epochs, params.revision_epochs) == (
+        "batch",
+        0,
+        1,
+    )
+    assert params.of_batch(344, 32) == 1
+    assert params.of_batch(345, 32) == 0
+
+
+def test_whoever_trains_as_published_is_told_what_that_means():
+    declaration = Catalog.discover().get("strategy", "srd")
+    params = declaration.presets["faithful"]["params"]
+    faithful = resolve_parameters(declaration, params, "here")
+    assert "rounds down in every batch" in faithful.footnotes[0]
+    assert "345 with batches of 32" in faithful.footnotes[0]
+    assert not resolve_parameters(declaration, {"unit": "batch"}, "here").footnotes
