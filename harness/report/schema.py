@@ -6,48 +6,29 @@ checked. A cost that is None was not measured; keys that aren't shown are ignore
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-
-# Bounded, so that no ratio or sum of them can overflow.
-Number = Annotated[int | float, Field(ge=0, le=1e30)]
-Share = Annotated[float, Field(ge=0, le=1)]
-# Whole numbers that a float can hold, so that no mean of them can overflow.
-Whole = Annotated[int, Field(ge=0, le=1 << 53)]
-Seed = Annotated[int, Field(ge=-(1 << 63), lt=1 << 63)]
-Place = Annotated[int | float, Field(ge=-1e30, le=1e30)]
-Counts = dict[str, Whole]
-DEEPEST = 20
-
-
-def _shallow(value: Any, depth: int = 0) -> Any:
-    if depth > DEEPEST:
-        raise ValueError("is nested too deeply")
-    inner = value.values() if isinstance(value, dict) else value
-    for item in inner if isinstance(value, dict | list) else ():
-        _shallow(item, depth + 1)
-    return value
+from harness.report.cost_schema import Cost, Required, Size
+from harness.report.values import (
+    Counts,
+    File,
+    Number,
+    Place,
+    Plain,
+    Seed,
+    Share,
+    Whole,
+)
 
 
-# What a plugin or a later version may say as it likes, as long as it can be shown.
-Plain = Annotated[Any, AfterValidator(_shallow)]
-
-
-class _File(BaseModel):
-    model_config = ConfigDict(
-        extra="ignore", frozen=True, strict=True, allow_inf_nan=False
-    )
-
-
-class ControlOf(_File):
+class ControlOf(File):
     """What a control stands beside (the id of a cell), and as what."""
 
     of: str
     name: str
 
 
-class SuiteCell(_File):
+class SuiteCell(File):
     """One cell of a suite: where it stands in the matrix and where its files are."""
 
     id: str
@@ -64,7 +45,7 @@ class SuiteCell(_File):
     """Ids of the cells that it requires, by role."""
 
 
-class SuiteFile(_File):
+class SuiteFile(File):
     """`suites/<suite>.json`."""
 
     schema_version: Literal[1]
@@ -73,7 +54,7 @@ class SuiteFile(_File):
     cells: list[SuiteCell]
 
 
-class SplitCounts(_File):
+class SplitCounts(File):
     """What a split holds."""
 
     records: Whole
@@ -81,14 +62,14 @@ class SplitCounts(_File):
     classes: Counts = {}
 
 
-class BadRecord(_File):
+class BadRecord(File):
     """A record that was left out because it can't be used."""
 
     record: str
     reason: str
 
 
-class DatasetPart(_File):
+class DatasetPart(File):
     """What a cell was measured on."""
 
     label: str
@@ -109,7 +90,7 @@ class DatasetPart(_File):
     bad_records: list[BadRecord] = []
 
 
-class ModelPart(_File):
+class ModelPart(File):
     """The network; `parameters` is the number of its weights."""
 
     label: str
@@ -118,7 +99,7 @@ class ModelPart(_File):
     parameters: Whole | None = None
 
 
-class StrategyPart(_File):
+class StrategyPart(File):
     """The strategies that a cell composes, in order."""
 
     label: str
@@ -128,7 +109,7 @@ class StrategyPart(_File):
     """What a reader must know of the parameters."""
 
 
-class Metrics(_File):
+class Metrics(File):
     """Quality on one split, as `harness.metrics` defines it."""
 
     macro_f1: Share | None = None
@@ -140,115 +121,13 @@ class Metrics(_File):
     class_subsets: dict[str, Share] = {}
 
 
-class SplitMetrics(_File):
+class SplitMetrics(File):
     """Quality by split."""
 
     test: Metrics
 
 
-class Flops(_File):
-    """1 multiply-add = 2 FLOPs."""
-
-    training: Number | None = None
-
-
-class Finding(_File):
-    """FLOPs of one place, as counted in the audit and as metered."""
-
-    where: str
-    counted: Number
-    metered: Number
-
-
-class Audit(_File):
-    """Real steps, counted by a second way, against the metered figure."""
-
-    status: Literal["passed", "flagged", "incomplete"]
-    largest_difference: Number | None = None
-    """As a share of the counted FLOPs."""
-    findings: list[Finding] = []
-    removed_hooks: list[str] = []
-    """Modules that a plugin took the meter off."""
-
-
-class PeakMemory(_File):
-    """Live tensor bytes at the peak of training."""
-
-    total: Number | None = None
-
-
-class Sparsity(_File):
-    """Share of weights that are zero."""
-
-    prunable: Share | None = None
-    all: Share | None = None
-
-
-class Cost(_File):
-    """What the meter counted."""
-
-    effective_epochs: Number | None = None
-    forward_epochs: Number | None = None
-    flops: Flops | None = None
-    not_counted: list[Plain] = []
-    audit: Audit | None = None
-    peak_memory_bytes: PeakMemory | None = None
-    sparsity: Sparsity | None = None
-
-
-class RequiredCell(_File):
-    """A cell that was needed to train another one, and what it cost."""
-
-    dataset: str
-    model: str | None = None
-    strategies: list[str]
-    seed: Seed
-    training_flops: Number | None = None
-    audit: Literal["passed", "flagged", "incomplete"] | None = None
-    not_counted: list[Plain] = []
-
-
-class Total(_File):
-    """What a cell cost, with all that it requires, each once."""
-
-    training_flops: Number | None = None
-
-
-class Required(_File):
-    """The cells that a cell requires: ids by role, cost by id."""
-
-    roles: dict[str, str]
-    cells: dict[str, RequiredCell]
-    total: Total
-
-
-class Stored(_File):
-    """Bytes of weights and buffers, zeros of prunable weights left out."""
-
-    values: Whole
-    index: Whole
-    other: Whole
-    total: Whole
-    dense_total: Whole
-
-
-class Size(_File):
-    """How large a state of the network is, as `harness.cost.size` measures it."""
-
-    parameters: Whole
-    prunable: Whole
-    remaining: Whole
-    remaining_by_layer: Counts = {}
-    layers: list[str] = []
-    """The layers of `remaining_by_layer`, in the order of the network."""
-    sparsity: Share | None = None
-    reduction_factor: Number | None = None
-    stored_bytes: Stored | None = None
-    dense_macs: Number | None = None
-    sparse_macs: Number | None = None
-
-
-class Snapshot(_File):
+class Snapshot(File):
     """A named state of the weights, judged once training was over."""
 
     name: str
@@ -258,7 +137,7 @@ class Snapshot(_File):
     size: Size | None = None
 
 
-class Provenance(_File):
+class Provenance(File):
     """What the cell was run with."""
 
     harness: str = ""
@@ -272,7 +151,7 @@ class Provenance(_File):
     device_type: str = ""
 
 
-class Result(_File):
+class Result(File):
     """`result.json`: there or not there, never half."""
 
     schema_version: Literal[1]
@@ -290,20 +169,20 @@ class Result(_File):
     provenance: Provenance = Provenance()
 
 
-class Seconds(_File):
+class Seconds(File):
     """Time by what it was spent on, in s."""
 
     training: Number | None = None
 
 
-class Latency(_File):
+class Latency(File):
     """Median time of one record's forward, in s; of snapshots by their file."""
 
     final: Number | None = None
     snapshots: dict[str, Number | None] = {}
 
 
-class Measured(_File):
+class Measured(File):
     """`measured.json`: what differs from run to run."""
 
     seconds: Seconds = Seconds()
@@ -311,13 +190,13 @@ class Measured(_File):
     hardware: str = ""
 
 
-class EpochScores(_File):
+class EpochScores(File):
     """Quality on some samples of an epoch."""
 
     macro_f1: Share | None = None
 
 
-class EpochRow(_File):
+class EpochRow(File):
     """A line of `history.jsonl`."""
 
     epoch: Whole
@@ -332,7 +211,7 @@ class EpochRow(_File):
     """Of training, so far."""
 
 
-class Failure(_File):
+class Failure(File):
     """`failure.json`: why a cell has no result."""
 
     kind: str

@@ -106,19 +106,7 @@ def hannun():
 
     file = Path(__file__).parents[2] / "plugins/models/resnet1d/__init__.py"
     kind = load_plugin_class(file, "ResNet1d")
-    params = {
-        "width": 32,
-        "blocks": 4,
-        "kernel": 16,
-        "stem_kernel": 16,
-        "stem_stride": 1,
-        "strides": "alternate",
-        "shortcut": "zero-pad",
-        "bias": True,
-        "dropout_unit": "value",
-        "head_dropout": 0.0,
-        "head": "steps",
-    }
+    params = kind.presets["hannun"].params
     torch.manual_seed(0)
     return kind(kind.Params(**params)).build(1, 8960, 4)
 
