@@ -110,6 +110,23 @@ def test_a5_effective_epochs_are_kept_samples_over_training_samples(tmp_path, db
     assert cost["audit"]["status"] == "passed"
 
 
+def test_a9_less_is_kept_the_more_is_learnt(tmp_path, dbpd):
+    """Sections A8 and A9: kept shares fall over the filtered epochs."""
+    rows = trained(
+        tmp_path,
+        dbpd(confidence=0.5),
+        epochs=16,
+        records=120,
+        dropout=0.0,
+        optimizer={"use": "adamw", "lr": 1e-2},
+    ).history.rows
+    shares = [row["kept_share"] for row in rows if row["phase"] == "filtered"]
+    first, middle, last = shares[:5], shares[5:10], shares[10:]
+    assert sum(first) > sum(middle) > sum(last)
+    assert shares[-1] < shares[0] / 2
+    assert rows[-1]["kept_share"] == 1
+
+
 def compute_equivalent(scored, kept, backward):
     """A6: CE = (S + K + b K) / (1 + b), all in epochs, with the forward's cost as 1."""
     return (scored + kept + backward * kept) / (1 + backward)
