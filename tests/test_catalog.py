@@ -42,8 +42,9 @@ def broken(catalog):
 
 def test_the_builtin_plugins_are_all_there_and_light():
     catalog = Catalog.discover()
-    assert catalog.names("dataset") == ["cinc2017", "ptbxl", "synthetic"]
-    assert catalog.names("model") == ["cnn1d", "efficientnetv2", "resnet1d"]
+    assert catalog.names("dataset") == ["cinc2017", "cinc2021", "ptbxl", "synthetic"]
+    names = ["cnn1d", "efficientnetv2", "resnet1d", "se_resnet"]
+    assert catalog.names("model") == names
     assert catalog.names("strategy") == [
         *("baseline", "dbpd", "infobatch", "linear", "lottery-ticket", "majority"),
         *("prior-vote", "smrd", "srd", "structured-pruning"),
