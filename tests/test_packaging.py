@@ -51,7 +51,7 @@ def test_the_builtin_plugins_are_in_the_wheel(installed):
 
 
 def test_the_suites_are_found_by_name(installed):
-    assert "18 cells" in harness(installed, "plan", "quick")
+    assert "36 cells" in harness(installed, "plan", "quick")
 
 
 def test_nothing_else_is(installed):

@@ -291,7 +291,9 @@ def _report(suite: Suite, options: RunOptions) -> None:
     from harness.report.terminal import summary_lines
     from harness.report.write import write_leaderboard
 
-    markdown, data = write_leaderboard(options.runs, suite.name, options.leaderboard)
+    markdown, data = write_leaderboard(
+        options.runs, suite.name, options.leaderboard, anew=False
+    )
     if not options.quiet:
         out().print(escape("\n".join(summary_lines(read_json(data)))))
     out().print(f"leaderboard: {escape(str(markdown))}")

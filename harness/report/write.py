@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ from harness.report.leaderboard import build_leaderboard
 from harness.report.markdown import to_markdown
 from harness.results.files import to_json, write_atomically
 
+_PLOT = re.compile(r"\]\(([^)\s]+\.svg)\)")
+
 if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
@@ -18,12 +21,19 @@ if TYPE_CHECKING:
     from harness.report.schema import EpochRow
 
 
-def write_leaderboard(runs: Path, suite: str, out: Path) -> tuple[Path, Path]:
+def write_leaderboard(
+    runs: Path, suite: str, out: Path, *, anew: bool = True
+) -> tuple[Path, Path]:
     """Write `<out>/<suite>.md` and `.json`, and the plots that the page links to into
     `<out>/<suite>/`, from the files of a runs folder alone.
 
     The same files give the same bytes, however often and wherever it's done. Plots of
     an earlier call that aren't drawn any more are removed.
+
+    Parameters
+    ----------
+    anew
+        False: leave what is there where the figures are the same.
 
     Raises
     ------
@@ -32,8 +42,12 @@ def write_leaderboard(runs: Path, suite: str, out: Path) -> tuple[Path, Path]:
     OSError
         If `out` can't be written.
     """
-    # Drawing takes a while to import, which a mistaken name shouldn't wait for.
     results = read_suite(runs, suite)
+    leaderboard = build_leaderboard(results)
+    page, data = out / f"{suite}.md", out / f"{suite}.json"
+    if not anew and _is_written(page, data, to_json(leaderboard)):
+        return page, data
+    # Drawing takes a while to import, which a mistaken name shouldn't wait for.
     from harness.report.plots.suite_plots import draw_suite
 
     cells = {cell.cell.id: cell for cell in results.cells}
@@ -41,7 +55,6 @@ def write_leaderboard(runs: Path, suite: str, out: Path) -> tuple[Path, Path]:
     def history(cell: str) -> list[EpochRow]:
         return read_history(runs, cells[cell])
 
-    leaderboard = build_leaderboard(results)
     plots = draw_suite(leaderboard, history)
     folder = out / suite
     for name, content in plots.files.items():
@@ -50,11 +63,21 @@ def write_leaderboard(runs: Path, suite: str, out: Path) -> tuple[Path, Path]:
         table: [(title, f"{suite}/{name}") for title, name in names]
         for table, names in plots.names.items()
     }
-    page, data = out / f"{suite}.md", out / f"{suite}.json"
     write_atomically(data, to_json(leaderboard))
     write_atomically(page, to_markdown(leaderboard, links))
     _remove_others(folder, plots.files)
     return page, data
+
+
+def _is_written(page: Path, data: Path, content: str) -> bool:
+    """Whether the files are there with this content, and every plot that is linked."""
+    try:
+        if data.read_text(encoding="utf-8") != content:
+            return False
+        links = _PLOT.findall(page.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return all((page.parent / link).is_file() for link in links)
 
 
 def _remove_others(folder: Path, kept: Collection[str]) -> None:

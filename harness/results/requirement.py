@@ -72,8 +72,10 @@ class Requirement:
 
 def _without_test(result: dict[str, Any]) -> dict[str, Any]:
     """No strategy may choose by test figures, those of other cells included."""
-    hidden = {**result, "metrics": {**result.get("metrics", {})}, "snapshots": []}
-    hidden["metrics"].pop("test", None)
+    hidden = {**result, "snapshots": []}
+    if isinstance(result.get("metrics"), dict):
+        shown = {k: v for k, v in result["metrics"].items() if k != "test"}
+        hidden["metrics"] = shown
     return hidden
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -247,6 +248,7 @@ def test_a_finished_suite_imports_nothing_heavy_and_starts_no_process(
     tiny_run, tmp_path
 ):
     log = tmp_path / "log.json"
+    shutil.copytree(tiny_run.leaderboard, tmp_path / "board")
     arguments = ["run", str(tiny_run.suite), "--runs", str(tiny_run.runs)]
     arguments += ["--leaderboard", str(tmp_path / "board"), "--device", "cpu"]
     done = subprocess.run(

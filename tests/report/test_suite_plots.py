@@ -214,3 +214,15 @@ def test_a_layer_that_lost_all_its_weights_can_be_drawn(runs, tmp_path):
         one["size"]["remaining_by_layer"]["stem"] = 0
     write(folder / "result.json", result)
     assert "ptbxl.resnet1d.layers.svg" in plots(runs, tmp_path)
+
+
+def test_a_page_that_is_there_is_left_unless_a_plot_is_gone(filled, tmp_path):
+    runs = filled.suite()
+    page, _ = write_leaderboard(runs, "demo", tmp_path)
+    picture = tmp_path / "demo" / ALL[0]
+    drawn = picture.stat().st_ino, page.stat().st_ino
+    write_leaderboard(runs, "demo", tmp_path, anew=False)
+    assert (picture.stat().st_ino, page.stat().st_ino) == drawn
+    picture.unlink()
+    write_leaderboard(runs, "demo", tmp_path, anew=False)
+    assert picture.is_file()
