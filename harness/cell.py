@@ -187,7 +187,11 @@ class Cell:
             mode="json", exclude_defaults=True, exclude={"root"}
         )
         if self.split_hash:
-            options["split"] = {"file": self.split_hash}
+            # Without a label ratio nothing is drawn with the seed.
+            thinned = self.options.split.label_ratio < 1
+            own = options.get("split", {}) if thinned else {}
+            drawn = {k: v for k, v in own.items() if k in ("label_ratio", "seed")}
+            options["split"] = {"file": self.split_hash, **drawn}
         # Whom the suite calls by that label is among what the cell requires.
         ignored: dict[str, Any] = {"match": {"of"}}
         if self.batch_independent:

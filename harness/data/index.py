@@ -13,6 +13,7 @@ import pandas as pd
 
 from harness.data.split_names import SPLITS
 from harness.data.splits import assign_splits, check_splits
+from harness.data.stratification import within_label_ratio
 from harness.data.suitability import check_options
 from harness.errors import DataError, did_you_mean
 from harness.options import DataOptions
@@ -22,6 +23,7 @@ from harness.results.files import canonical
 REQUIRED = ("patient", "labels", "files")
 SHOWN = 5
 LONGEST_ID = 200
+BEYOND_RATIO = "beyond the label ratio"
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,10 @@ def index_records(
     if outside:
         excluded[reason] = outside
         records = records[records["split"] != ""]
+    used = within_label_ratio(records, options.split, dataset.name)
+    if not used.all():
+        excluded[BEYOND_RATIO] = int((~used).sum())
+        records = records[used]
     check_splits(records, dataset)
     return RecordIndex(
         records=records,

@@ -7,6 +7,7 @@ import pandas as pd
 
 from harness.data.order import generator
 from harness.data.split_names import SPLITS
+from harness.errors import ConfigError
 from harness.options import Split
 
 
@@ -18,17 +19,70 @@ def stratified(records: pd.DataFrame, split: Split) -> pd.Series:
     records have one class this is stratification by the patient's rarest class.
     """
     shares = np.array([1 - split.validation - split.test, split.validation, split.test])
+    subset = _subset_by_patient(records, shares, generator(split.seed, "split"))
+    return pd.Series(np.array(SPLITS, dtype=object)[subset], records.index)
+
+
+def within_label_ratio(
+    records: pd.DataFrame, split: Split, dataset_name: str
+) -> pd.Series:
+    """Whether each record is used: all but training records beyond the label ratio.
+
+    That share of the training patients is chosen as `stratified` chooses splits, each
+    with all their records. What is chosen at two ratios needn't be nested.
+
+    Parameters
+    ----------
+    records
+        With the column `split`.
+
+    Returns
+    -------
+    Series
+        bool, of the records' index.
+
+    Raises
+    ------
+    ConfigError
+        If no training record is left.
+    """
+    used = pd.Series(data=True, index=records.index)
+    if split.label_ratio == 1:
+        return used
+    train = records[records["split"] == "train"]
+    shares = np.array([split.label_ratio, 1 - split.label_ratio])
+    order = generator(split.seed, "label-ratio")
+    used[train.index] = _subset_by_patient(train, shares, order) == 0
+    if len(train) and not used[train.index].any():
+        raise ConfigError(
+            f"split.label_ratio: {split.label_ratio:g} leaves none of "
+            f"{len(train):,} training records; give a larger share",
+            f"dataset {dataset_name!r}",
+        )
+    return used
+
+
+def _subset_by_patient(
+    records: pd.DataFrame, shares: np.ndarray, order: np.random.Generator
+) -> np.ndarray:
+    """The subset of each record, int64 of shape (records,): that of its patient.
+
+    Parameters
+    ----------
+    shares
+        Of the subsets, summing to 1.
+    order
+        Draws the order in which patients are placed.
+    """
     patients = pd.unique(records["patient"])
-    order = generator(split.seed, "split").permutation(len(patients))
-    patients = patients[order]
+    patients = patients[order.permutation(len(patients))]
     row = pd.Series(np.arange(len(patients)), index=patients)
     classes = sorted({c for labels in records["labels"] for c in labels})
     column = {c: i for i, c in enumerate(classes)}
     has = np.zeros((len(patients), len(classes)), dtype=bool)
     for patient, labels in zip(records["patient"], records["labels"], strict=True):
         has[row[patient], [column[c] for c in labels]] = True
-    names = np.array(SPLITS, dtype=object)[iterative_stratification(has, shares)]
-    return pd.Series(names[row[records["patient"]]], records.index)
+    return iterative_stratification(has, shares)[row[records["patient"]]]
 
 
 def iterative_stratification(has: np.ndarray, shares: np.ndarray) -> np.ndarray:

@@ -35,13 +35,21 @@ class Split(Parameters):
     folds: Literal["official", "stratified"] | None = Field(
         None, description="default: official where the set has folds, else stratified"
     )
-    seed: int = Field(0, ge=0, description="of the stratified split")
+    seed: int = Field(
+        0, ge=0, description="of the stratified split, and of label_ratio"
+    )
     validation: Fraction = Field(0.1, gt=0, description="share of patients")
     test: Fraction = Field(0.2, gt=0, description="share of patients")
     file: str | None = Field(
         None,
         description='JSON file {"train": [ids], "validation": [...], "test": [...]}, '
-        "relative to the suite",
+        'relative to the suite; {"data set": {"train": [ids], "val": ...}} too',
+    )
+    label_ratio: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="share of the training patients that is kept, stratified by class",
     )
 
     @model_validator(mode="after")
