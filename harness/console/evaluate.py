@@ -144,6 +144,7 @@ def _shape(dataset: Any, options: Any) -> dict[str, Any]:
         "seconds": "whole" if samples is None else f"{samples / rate:g} s",
         "normalise": options.normalise,
         "filter": None if options.filter is None else options.filter.model_dump(),
+        "side": sorted(options.side),
     }
 
 

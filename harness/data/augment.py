@@ -34,7 +34,8 @@ def augment_batch(
     -------
     Batch
         With float32 labels of shape (batch, classes) where samples were mixed. Ids,
-        patients, weights and side features are those of each sample's first part.
+        patients and weights are those of each sample's first part; after `cutmix`,
+        which leaves the rest of the record as it is, side features are, too.
     """
     for augmentation in augmentations:
         if isinstance(augmentation, Mixup):
@@ -48,15 +49,23 @@ def mixup(batch: Batch, alpha: float, classes: int, rng: np.random.Generator) ->
     """Mix each sample with another: x = s x_i + (1 - s) x_j, and labels so too.
 
     Zhang et al. 2018, arXiv 1710.09412, with one share s ~ Beta(alpha, alpha) for a
-    batch. What is signal in either record is signal in their mix.
+    batch. What is signal in either record is signal in their mix. Side features are
+    mixed as a model takes them, flags of what is unknown included (Han et al. 2021,
+    CinC 2021 #80); by name, the mix of an unknown value is unknown.
     """
     share = float(rng.beta(alpha, alpha))
     partner = torch.from_numpy(rng.permutation(len(batch)))
-    labels = soft_labels(batch.labels, classes)
+
+    def mix(values: Tensor) -> Tensor:
+        return share * values + (1 - share) * values[partner]
+
+    beside = batch.side_features
     mixed = replace(
         batch,
-        signals=share * batch.signals + (1 - share) * batch.signals[partner],
-        labels=share * labels + (1 - share) * labels[partner],
+        signals=mix(batch.signals),
+        labels=mix(soft_labels(batch.labels, classes)),
+        side={name: mix(values) for name, values in batch.side.items()},
+        side_features=None if beside is None else mix(beside),
     )
     if batch.lengths is None or batch.mask is None:
         return mixed

@@ -33,6 +33,9 @@ class Batch:
         bool, shape (batch, samples): True on signal, False on padding; with `lengths`.
     side
         Side features by name, float32, shape (batch,), NaN where unknown.
+    side_features
+        The same as models take it, float32, shape (batch, 5), its columns named in
+        `harness.data.side_features`; None where the suite asks for no side features.
     """
 
     signals: Tensor
@@ -44,6 +47,7 @@ class Batch:
     lengths: Tensor | None = None
     mask: Tensor | None = None
     side: dict[str, Tensor] = field(default_factory=dict)
+    side_features: Tensor | None = None
 
     def __len__(self) -> int:
         return int(self.signals.shape[0])
@@ -104,6 +108,7 @@ class Batch:
 
         lengths = [b.lengths for b in batches if b.lengths is not None]
         masks = [b.mask for b in batches if b.mask is not None]
+        beside = [b.side_features for b in batches if b.side_features is not None]
         return replace(
             first,
             signals=torch.cat([padded(b.signals) for b in batches]),
@@ -115,4 +120,5 @@ class Batch:
             lengths=torch.cat(lengths) if lengths else None,
             mask=torch.cat([padded(m) for m in masks]) if masks else None,
             side={k: torch.cat([b.side[k] for b in batches]) for k in first.side},
+            side_features=torch.cat(beside) if beside else None,
         )

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from harness.data.batch import Batch
 from harness.data.order import Indices
+from harness.data.side_features import side_features
 from harness.data.signals import Signals
 
 Read = Callable[[int], Signals]
@@ -77,6 +78,7 @@ class SplitData:
         samples = self.padded(lengths) if self.window is None else self.window
         signals = self._signals(positions, lengths, samples, crop)
         index = torch.from_numpy(positions)
+        side = {name: values[index] for name, values in self.side.items()}
         whole = self.window is None
         valid = torch.from_numpy(lengths)
         return Batch(
@@ -88,7 +90,8 @@ class SplitData:
             weights=torch.ones(len(positions)),
             lengths=valid if whole else None,
             mask=torch.arange(samples) < valid[:, None] if whole else None,
-            side={name: values[index] for name, values in self.side.items()},
+            side=side,
+            side_features=side_features(side),
         )
 
     @property

@@ -161,6 +161,13 @@ class Budget(Parameters):
         description="weigh losses by 1, by 1/sqrt(frequency) or by 1/frequency of the "
         "class in the training split, of mean 1; single-label only",
     )
+    negative_weight: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="multiplies the losses of classes that are absent; multi-label "
+        "only",
+    )
     weights: Literal["best-validation", "last"] = "best-validation"
     augment: list[Augmentation] = Field(default_factory=list)
     clip_norm: float | None = Field(None, gt=0, description="of the gradient")

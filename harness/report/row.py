@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from harness.options import Budget
 from harness.report.curve_points import curve_points, final_size, last_layers
 from harness.report.summary import summarise
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from harness.report.frame import CellResult
     from harness.report.schema import Result
 
+_DEFAULTS = Budget().model_dump(mode="json")
+"""What held before there was a setting, which older results lack."""
 FIGURES = (
     "macro_f1",
     "accuracy",
@@ -173,5 +176,5 @@ def own_budget(
         key: value
         for budget in budgets
         for key, value in budget.items()
-        if value != (shared or {}).get(key)
+        if value != (shared or {}).get(key, _DEFAULTS.get(key))
     }

@@ -52,7 +52,8 @@ class Defaults:
     @hookimpl(trylast=True)
     def sample_losses(self, run: Run, batch: Batch, outputs: Outputs) -> Tensor:
         """Cross-entropy, or binary cross-entropy averaged over classes."""
-        losses = per_sample_loss(outputs, batch.labels, run.task)
+        weight = run.cell.budget.negative_weight
+        losses = per_sample_loss(outputs, batch.labels, run.task, weight)
         if run.class_weights is None:
             return losses
         return losses * weight_of(batch.labels, run.class_weights)

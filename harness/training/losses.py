@@ -8,32 +8,65 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from harness.errors import CellError
+from harness.options import Budget
 from harness.plugin import Task
 from harness.training.outputs import Outputs
 
 
-def per_sample_loss(outputs: Outputs, labels: Tensor, task: Task) -> Tensor:
+def per_sample_loss(
+    outputs: Outputs, labels: Tensor, task: Task, negative_weight: float = 1.0
+) -> Tensor:
     """Cross-entropy, or binary cross-entropy averaged over classes; shape (batch,).
 
     Labels may be class indices, shape (batch,), or targets, shape (batch, classes).
     Where logits have steps, every valid step has its record's label, and the losses
     of its steps are averaged.
+
+    Parameters
+    ----------
+    negative_weight
+        Multi-label: w in -mean_c [y log s(z) + w (1 - y) log s(-z)], s the sigmoid
+        (0.1 in Han et al. 2021, CinC 2021 #80).
     """
     logits = outputs.logits
     if logits.ndim == 2:
-        return _loss(logits, labels, task)
+        return _loss(logits, labels, task, negative_weight)
     steps = logits.shape[2]
     flat = logits.transpose(1, 2).flatten(0, 1)
-    losses = _loss(flat, labels.repeat_interleave(steps, 0), task).view(-1, steps)
+    repeated = labels.repeat_interleave(steps, 0)
+    losses = _loss(flat, repeated, task, negative_weight).view(-1, steps)
     return mean_over_steps(losses.unsqueeze(1), outputs.step_mask).squeeze(1)
 
 
-def _loss(logits: Tensor, labels: Tensor, task: Task) -> Tensor:
+def _loss(logits: Tensor, labels: Tensor, task: Task, negative_weight: float) -> Tensor:
     if task == "single-label":
         return functional.cross_entropy(logits, labels, reduction="none")
+    if negative_weight != 1:
+        present = labels * functional.logsigmoid(logits)
+        absent = (1 - labels) * functional.logsigmoid(-logits)
+        return -(present + negative_weight * absent).mean(1)
     return functional.binary_cross_entropy_with_logits(
         logits, labels, reduction="none"
     ).mean(1)
+
+
+def check_suits(budget: Budget, task: Task, dataset: str) -> None:
+    """Refuse ways to weigh losses that are made for the other task.
+
+    Raises
+    ------
+    CellError
+        Naming the setting and the data set.
+    """
+    rule, weight = budget.class_weights, budget.negative_weight
+    if task == "multi-label" and rule != "none":
+        setting, other = f'class_weights = "{rule}"', "single-label"
+    elif task == "single-label" and weight != 1:
+        setting, other = f"negative_weight = {weight:g}", "multi-label"
+    else:
+        return
+    raise CellError(f"budget.{setting} is for {other} tasks; {dataset} is {task} here")
 
 
 def class_weights(

@@ -8,10 +8,11 @@ import numpy as np
 import torch
 
 from harness.cost.flops import TWIN_ROWS, Call, TensorSpec, count
+from harness.data.side_features import SIDE_FEATURES
 from harness.errors import CellError, DataError
 from harness.options.budget import MATCHED, Match
 from harness.results.requirement import Requirement, part, required_cost
-from harness.training.signature import takes_lengths
+from harness.training.signature import takes_lengths, takes_side
 
 if TYPE_CHECKING:
     from harness.training.run import Run
@@ -52,8 +53,10 @@ def _flops_of_a_sample(run: Run) -> float:
     spec = TensorSpec((run.leads, _samples(run)), torch.float32, False, True)
     lengths = TensorSpec((), torch.int64, False, True)
     whole = run.train.window is None and takes_lengths(run.model)
+    beside = TensorSpec((len(SIDE_FEATURES),), torch.float32, False, True)
+    side = (("side", beside),) if run.train.side and takes_side(run.model) else ()
     trainable = tuple(p.requires_grad for p in run.model.parameters())
-    call = Call((spec, lengths) if whole else (spec,), (), True, True, trainable)
+    call = Call((spec, lengths) if whole else (spec,), side, True, True, trainable)
     found = count(run.model, call)
     if found.failure or not found.backward:
         reason = found.failure or "it has no backward pass"

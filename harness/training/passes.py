@@ -20,7 +20,7 @@ from harness.training.loops import Loops
 from harness.training.losses import is_correct, step_mask, true_class_probability
 from harness.training.outputs import Outputs, Scores
 from harness.training.processes import Exchange, Processes
-from harness.training.signature import takes_lengths
+from harness.training.signature import takes_lengths, takes_side
 from harness.training.training_scores import add_decisions
 
 if TYPE_CHECKING:
@@ -57,21 +57,24 @@ class Passes:
     def forward(self, batch: Batch) -> Outputs:
         """The model's outputs for a batch, in its present mode.
 
+        A model that takes `side` is handed the batch's side features, if it has any.
+
         Raises
         ------
         CellError
             If records have lengths and the model takes none.
         """
         self.loops.ticks += 1
+        side = _side(self.model, batch)
         with self.accelerator.autocast():
             if batch.lengths is None:
-                return Outputs(self.model(batch.signals).float())
+                return Outputs(self.model(batch.signals, **side).float())
             if not takes_lengths(self.model):
                 raise CellError(
                     f"{type(self.model).__name__} takes no lengths, so it can't be "
                     'trained on whole records; set seconds to a number, not "whole"'
                 )
-            logits = self.model(batch.signals, batch.lengths).float()
+            logits = self.model(batch.signals, batch.lengths, **side).float()
         if logits.ndim == 2:
             return Outputs(logits)
         mask = step_mask(batch.lengths, batch.signals.shape[-1], logits.shape[-1])
@@ -234,3 +237,10 @@ class Passes:
         if self.processes.count > 1:
             batch = batch.part(self.processes.share(len(batch)))
         return batch.to(self.device)
+
+
+def _side(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+    """Side features as a keyword argument, where there are any and they are taken."""
+    if batch.side_features is None or not takes_side(model):
+        return {}
+    return {"side": batch.side_features}

@@ -29,7 +29,7 @@ from harness.training.history import History
 from harness.training.hooking import plugin_manager
 from harness.training.kept_records import KeptRecords
 from harness.training.last_losses import LastLosses
-from harness.training.losses import class_weights
+from harness.training.losses import check_suits, class_weights
 from harness.training.matching import matched_samples
 from harness.training.networks import Networks
 from harness.training.snapshots import SNAPSHOTS, Snapshots
@@ -110,12 +110,8 @@ class Run(Networks):
         self.requirements: Mapping[str, Requirement] = requirements_of(cell, folder)
 
     def _class_weights(self) -> Tensor | None:
+        check_suits(self.cell.budget, self.task, self.cell.dataset.name)
         rule = self.cell.budget.class_weights
-        if rule != "none" and self.task == "multi-label":
-            raise CellError(
-                f'budget.class_weights = "{rule}" is for single-label tasks; '
-                f"{self.cell.dataset.name} is multi-label here"
-            )
         weights = class_weights(self.train.labels, len(self.classes), rule)
         return None if weights is None else weights.to(self.device)
 

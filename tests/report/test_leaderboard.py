@@ -200,6 +200,15 @@ def test_a_budget_of_its_own_is_shown_with_the_row(runs):
     assert found["dbpd"]["own_budget"] == {"epochs": 40}
 
 
+def test_a_setting_that_older_results_lack_had_its_default(runs):
+    runs.done("baseline")
+    runs.done("dbpd", changes={"budget.negative_weight": 1.0})
+    runs.done("other", changes={"budget.negative_weight": 0.1})
+    found = rows(runs)
+    assert found["dbpd"]["own_budget"] == {}
+    assert found["other"]["own_budget"] == {"negative_weight": 0.1}
+
+
 def test_different_data_under_one_label_is_told(runs):
     runs.done("a")
     runs.done("b", changes={"dataset.fingerprint": "another"})

@@ -1,11 +1,15 @@
 """Losses and predictions by hand, for labels and logits of every shape."""
 
+import math
+
 import pytest
 import torch
+from pydantic import ValidationError
 from small_runs import make_run
 from torch.nn import functional
 
 from harness.errors import CellError
+from harness.options import Budget
 from harness.training.losses import (
     class_weights,
     is_correct,
@@ -106,3 +110,65 @@ def test_class_weights_reach_the_loss(tmp_path):
 def test_class_weights_of_a_multi_label_task_are_refused(tmp_path):
     with pytest.raises(CellError, match="single-label"):
         make_run(tmp_path, class_weights="sqrt", task="multi-label")
+
+
+def test_b5_negatives_weigh_a_tenth():
+    """Han et al. 2021, CinC 2021 #80: of one positive and two negative classes."""
+    targets = torch.tensor([[1.0, 0.0, 0.0]])
+    losses = per_sample_loss(Outputs(LOGITS[:1]), targets, "multi-label", 0.1)
+    positive = math.log(1 + math.exp(-2))
+    negatives = math.log(2) + math.log(1 + math.exp(-1))
+    assert losses.tolist() == [pytest.approx((positive + 0.1 * negatives) / 3)]
+
+
+def test_b5_the_optimum_is_shifted():
+    """Section B5 of the methods' notes: p* = q / (q + 0.1 (1 - q)) at the rate q."""
+    rate = torch.tensor([[0.3]])
+    optimum = rate / (rate + 0.1 * (1 - rate))
+    logits = optimum.logit().requires_grad_()
+    per_sample_loss(Outputs(logits), rate, "multi-label", 0.1).sum().backward()
+    assert logits.grad.abs().max() < 1e-6
+
+
+def test_mixed_targets_are_split_between_both_terms():
+    targets = torch.tensor([[0.25, 0.0, 1.0], [0.5, 0.75, 0.0]])
+    losses = per_sample_loss(Outputs(LOGITS), targets, "multi-label", 0.3)
+    present, absent = LOGITS.sigmoid().log(), (-LOGITS).sigmoid().log()
+    expected = -(targets * present + 0.3 * (1 - targets) * absent).mean(1)
+    torch.testing.assert_close(losses, expected)
+
+
+def test_steps_have_the_weight_of_negatives_too():
+    targets = torch.tensor([[1.0, 0.0, 1.0], [0.0, 0.0, 0.0]])
+    steps = torch.stack([LOGITS, LOGITS], dim=2)
+    once, twice = (
+        per_sample_loss(Outputs(logits), targets, "multi-label", 0.5)
+        for logits in (LOGITS, steps)
+    )
+    torch.testing.assert_close(twice, once)
+
+
+def test_the_weight_of_negatives_reaches_the_loss(tmp_path):
+    run = make_run(tmp_path, negative_weight=0.1, task="multi-label", dropout=0.0)
+    run.set_model(run.new_model())
+    batch = run.train.batch(range(12))
+    losses = run.losses(batch)
+    expected = per_sample_loss(run.forward(batch), batch.labels, "multi-label", 0.1)
+    torch.testing.assert_close(losses, expected)
+
+
+def test_a_weight_of_negatives_of_one_is_what_there_was_without(tmp_path):
+    plain = make_run(tmp_path / "plain", task="multi-label")
+    said = make_run(tmp_path / "said", negative_weight=1.0, task="multi-label")
+    assert plain.cell.id == said.cell.id
+
+
+@pytest.mark.parametrize("weight", [0.0, -0.1, 1.1])
+def test_a_weight_of_negatives_that_is_no_share_is_refused(weight):
+    with pytest.raises(ValidationError, match="negative_weight"):
+        Budget(negative_weight=weight)
+
+
+def test_a_weight_of_negatives_of_a_single_label_task_is_refused(tmp_path):
+    with pytest.raises(CellError, match=r"negative_weight = 0\.1 is for multi-label"):
+        make_run(tmp_path, negative_weight=0.1)

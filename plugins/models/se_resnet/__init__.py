@@ -25,8 +25,9 @@ class SEResNet(Model):
     and 78 steps. Shorter signals than one step of the last stage (64 samples) are
     padded to it with zeros.
 
-    Age, sex and the like enter at the last layer, as `side_features` numbers a record.
-    Whoever hands over none, as the harness does, gets zeros in their place.
+    Age, sex and the like enter at the last layer, as `side_features` numbers a record:
+    the harness hands over five where the suite asks for `side`. Zeros are in the place
+    of what isn't handed over.
 
     In training, a batch of one record needs two steps in the last stage (128 samples):
     BatchNorm has no variance of a single value.
