@@ -54,6 +54,11 @@ class RequiredCell:
         self._samples = samples
         self._place = place
 
+    @property
+    def id(self) -> str:
+        """Of the cell."""
+        return self._requirement.id
+
     @cached_property
     def model(self) -> nn.Module:
         """The network with its final weights: frozen, in eval mode for good, on the

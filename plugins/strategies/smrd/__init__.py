@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import model_validator
 
@@ -17,6 +16,8 @@ from harness import (
     hookimpl,
 )
 
+from .replay import COUNTS, Replay
+
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
     from harness import Batch, Cell, EpochReport, Run
 
-COUNTS = "counts"
-Row = dict[str, Any]
 
 FAITHFUL = Preset(
     params={"counts": "replayed", "draw": "epoch"},
@@ -132,12 +131,16 @@ class ScheduleMatchedRandomDropout(PhasedDropping):
 
     def __init__(self, params: Params | None = None) -> None:
         super().__init__(params)
-        self._numbers: defaultdict[str, list[int]] | None = None
-        self._under_way: tuple[tuple[str, int], np.ndarray | None] | None = None
+        self._found: Replay | None = None
 
     @property
     def _replays(self) -> bool:
         return bool(self.params.counts == "replayed")
+
+    def _other(self, run: Run) -> Replay:
+        """The epochs of the cell whose counts are repeated."""
+        self._found = self._found or Replay(run)
+        return self._found
 
     # --- while planning ----------------------------------------------------------
 
@@ -179,13 +182,7 @@ class ScheduleMatchedRandomDropout(PhasedDropping):
         """As of the strategy that is matched."""
         if not self._replays:
             return super().phase_of(run, epoch)
-        row = self._row(run, epoch)
-        if row is None:
-            raise CellError(
-                f"smrd: {_cell(run)} has no epoch {epoch} in {_loops(run) or 'its fit'}"
-                ": its epochs aren't those of this cell"
-            )
-        return str(row["phase"])
+        return self._other(run).phase(epoch)
 
     # --- counts = "replayed" -----------------------------------------------------
 
@@ -197,18 +194,21 @@ class ScheduleMatchedRandomDropout(PhasedDropping):
         """
         import numpy as np
 
-        row = self._row(run, run.epoch) if self._replays else None
-        if row is None or self._kept(run) is not None:
+        if not self._replays or self._kept(run) is not None:
+            return None
+        other = self._other(run)
+        row = other.row(run.epoch)
+        if row is None:
             return None
         rng, records = run.rng("smrd"), np.arange(len(run.train))
         if not self.params.by_class:
-            return rng.choice(records, _count(run, row["kept"], records), False), None
+            return rng.choice(records, other.count(row["kept"], records), False), None
         labels = run.train.labels.numpy()
         parts = [records[labels == i] for i in range(len(run.classes))]
         by_class = row.get("kept_by_class", {})
         kept = [by_class.get(name) for name in run.classes]
         chosen = [
-            rng.choice(part, _count(run, number, part), False)
+            rng.choice(part, other.count(number, part), False)
             for part, number in zip(parts, kept, strict=True)
         ]
         return np.concatenate(chosen), None
@@ -221,7 +221,7 @@ class ScheduleMatchedRandomDropout(PhasedDropping):
 
     def is_last(self, run: Run, epoch: int) -> bool:
         """Whether the other cell's fit ended with that epoch."""
-        ends = self._replays and self._row(run, epoch + 1) is None
+        ends = self._replays and self._other(run).row(epoch + 1) is None
         return ends or super().is_last(run, epoch)
 
     @hookimpl(wrapper=True)
@@ -230,53 +230,18 @@ class ScheduleMatchedRandomDropout(PhasedDropping):
         trained = yield
         if self._replays:
             own = sum(row["kept"] for row in run.history.rows)
-            matched = sum(row["kept"] for row in run.required(COUNTS).history)
-            if own != matched:
+            other = self._other(run)
+            if own != other.samples:
                 raise CellError(
-                    f"smrd: trained on {own} samples in all, {_cell(run)} on {matched}"
+                    f"smrd: trained on {own} samples in all, {other} on {other.samples}"
                 )
         return trained
 
     def _kept(self, run: Run) -> np.ndarray | None:
-        """What the other cell kept of the epoch under way: bool, shape (records,).
-
-        None where the epoch is drawn as a whole: that cell didn't see every record
-        once, or `draw` says so.
+        """What the other cell kept of this epoch: bool, shape (records,); None where
+        the epoch is drawn as a whole.
         """
-        # Each batch asks, and to look it up takes as long as the history has become.
-        key = _place(_loops(run), run.epoch), len(run.history.rows)
-        if self._under_way is None or self._under_way[0] != key:
-            self._under_way = key, self._read_kept(run)
-        return self._under_way[1]
-
-    def _read_kept(self, run: Run) -> np.ndarray | None:
-        import numpy as np
-
-        row, records = self._row(run, run.epoch), len(run.train)
-        if self.params.draw == "epoch" or row is None or row["seen"] != records:
-            return None
-        of_epochs = run.required(COUNTS).kept
-        if of_epochs is None:
-            return np.ones(records, dtype=bool)
-        kept: np.ndarray = of_epochs[self._number(run, run.epoch)]
-        # As many, but not one by one, where records were drawn with replacement.
-        as_counted = len(kept) == records and int(kept.sum()) == row["kept"]
-        return kept if as_counted else None
-
-    def _row(self, run: Run, epoch: int) -> Row | None:
-        """The other cell's epoch at this place; None where it had none."""
-        number = self._number(run, epoch)
-        return None if number is None else run.required(COUNTS).history[number]
-
-    def _number(self, run: Run, epoch: int) -> int | None:
-        """Of the row in the other cell's history."""
-        if self._numbers is None:
-            self._numbers = _by_place(run)
-        place = _place(_loops(run), epoch)
-        # Where fits follow one another within a loop, the same place comes again.
-        before = sum(_place_of(row) == place for row in run.history.rows)
-        numbers = self._numbers.get(place, [])
-        return numbers[before] if before < len(numbers) else None
+        return None if self.params.draw == "epoch" else self._other(run).kept()
 
     # --- of each batch -----------------------------------------------------------
 
@@ -319,46 +284,3 @@ class ScheduleMatchedRandomDropout(PhasedDropping):
         mask = hard.new_zeros(len(batch))
         mask[drawn] = True
         return mask
-
-
-def _by_place(run: Run) -> defaultdict[str, list[int]]:
-    """The numbers of the other cell's epochs, by place."""
-    numbers: defaultdict[str, list[int]] = defaultdict(list)
-    for number, row in enumerate(run.required(COUNTS).history):
-        if not {"loops", "epoch", "phase", "seen", "kept"} <= row.keys():
-            raise CellError(f"smrd: {_cell(run)} has a history without counts")
-        numbers[_place_of(row)].append(number)
-    return numbers
-
-
-def _loops(run: Run) -> dict[str, int]:
-    """The loops around the epoch under way, as its row of the history has them."""
-    return {k: v for k, v in run.loops.indices.items() if k not in ("epoch", "batch")}
-
-
-def _place(loops: Mapping[str, int], epoch: int) -> str:
-    return f"{sorted(loops.items())} {epoch}"
-
-
-def _place_of(row: Row) -> str:
-    return _place(row["loops"], row["epoch"])
-
-
-def _cell(run: Run) -> str:
-    return f"the cell whose counts are repeated ({run.requirements[COUNTS].id})"
-
-
-def _count(run: Run, number: Any, records: np.ndarray) -> int:
-    """A count of the other cell's, as far as it can be drawn from these records.
-
-    Raises
-    ------
-    CellError
-        If it can't: labels were mixed, or it has other records.
-    """
-    if type(number) is not int or not 0 <= number <= len(records):
-        raise CellError(
-            f"smrd: {_cell(run)} kept {number} of {len(records)} records; a whole "
-            "number of these can be drawn alone"
-        )
-    return number
