@@ -14,6 +14,9 @@ from harness.required_labels import key_of
 from harness.results.files import LARGEST_JSON, read_limited
 from harness.suite import DatasetEntry, ModelEntry, StrategyEntry, Suite
 
+Place = tuple[str | None, str | None, str | None, int]
+"""Labels of data set, model and strategy, and the seed."""
+
 
 def cells_of(suite: Suite, fingerprints: Mapping[str, str]) -> list[Cell]:
     """Every cell that the suite declares, in the order of its file.
@@ -49,39 +52,36 @@ def _with_matches(cells: list[Cell], suite: Suite) -> list[Cell]:
     places = {_place(cell): cell for cell in cells}
     found, problems = [], []
     for cell in cells:
-        match = cell.budget.match
-        if match is None:
-            found.append(cell)
-            continue
-        others = [c.name for c in cell.strategies if not c.decision_only]
-        if others != [BASELINE]:
-            problems.append(
-                f"{cell.labels['strategy']!r} budget.match: only {BASELINE!r} can be "
-                "as long as another row"
-            )
-            continue
-        other = places.get((*_place(cell)[:2], match.of, cell.seed))
-        where = f"{cell.labels['strategy']!r} budget.match.of"
-        if other is None:
-            labels = {str(c.labels["strategy"]) for c in cells if c.model} - {
-                cell.labels["strategy"]
-            }
-            problems.append(
-                f"{where}: no strategy {match.of!r} beside it; "
-                f"{did_you_mean(match.of, labels)}"
-            )
-        elif other.budget.match is not None:
-            problems.append(f"{where}: {match.of!r} has a matched budget itself")
-        else:
-            # What stops early isn't as long.
-            budget = cell.budget.model_copy(update={"early_stopping": None})
-            found.append(cell.replace(budget=budget, given={MATCHED: other}))
+        try:
+            found.append(_matched(cell, places) if cell.budget.match else cell)
+        except ConfigError as error:
+            problems += error.problems
     if problems:
         raise ConfigError(list(dict.fromkeys(problems)), str(suite.path))
     return found
 
 
-def _place(cell: Cell) -> tuple[str | None, str | None, str | None, int]:
+def _matched(cell: Cell, places: Mapping[Place, Cell]) -> Cell:
+    """The cell, given the one that its budget names."""
+    match = cell.budget.match
+    assert match is not None
+    where = f"{cell.labels['strategy']!r} budget.match"
+    if [c.name for c in cell.strategies if not c.decision_only] != [BASELINE]:
+        raise ConfigError(f"{where}: only {BASELINE!r} can be as long as another row")
+    dataset, model, own, seed = _place(cell)
+    other = places.get((dataset, model, match.of, seed))
+    if other is None:
+        labels = {str(c.labels["strategy"]) for c in places.values() if c.model}
+        hint = did_you_mean(match.of, labels - {str(own)})
+        raise ConfigError(f"{where}.of: no strategy {match.of!r} beside it; {hint}")
+    if other.budget.match is not None:
+        raise ConfigError(f"{where}.of: {match.of!r} has a matched budget itself")
+    # What stops early isn't as long.
+    budget = cell.budget.model_copy(update={"early_stopping": None})
+    return cell.replace(budget=budget, given={MATCHED: other})
+
+
+def _place(cell: Cell) -> Place:
     labels = cell.labels
     return labels["dataset"], labels["model"], labels["strategy"], cell.seed
 
