@@ -1,0 +1,151 @@
+"""Means over replicates and their intervals: by hand, by other code, by simulation."""
+
+import math
+
+import numpy as np
+import pytest
+from drawn_predictions import Population, arms_of
+from scipy import stats
+
+from harness.statistics import ArmScores, estimate, share_of_gap_closed
+from harness.statistics.student import student_95
+
+
+def constant(*scores):
+    """An arm on so many patients that draws change nothing."""
+    return ArmScores(np.array(scores), np.repeat(np.array(scores)[:, None], 50, axis=1))
+
+
+@pytest.mark.parametrize("degrees", [1, 1.37, 2, 2.5, 4, 17.2, 300, 1e6, 1e9, math.inf])
+def test_students_t_is_scipys(degrees):
+    assert student_95(degrees) == pytest.approx(stats.t.ppf(0.975, degrees), rel=1e-7)
+
+
+def test_without_an_effect_of_patients_the_interval_is_students():
+    differences = [0.02, 0.05, 0.03, 0.06]
+    found = estimate(constant(*differences))
+    low, high = stats.t.interval(0.95, 3, np.mean(differences), stats.sem(differences))
+    assert found.mean - found.reach == pytest.approx(low)
+    assert found.mean + found.reach == pytest.approx(high)
+
+
+def test_where_replicates_agree_only_patients_count():
+    draws = np.random.default_rng(0).normal(0.1, 0.02, 4000)
+    found = estimate(ArmScores(np.full(3, 0.1), np.tile(draws, (3, 1))))
+    assert found.reach == pytest.approx(1.959964 * draws.std(ddof=1))
+
+
+def test_the_variance_is_that_of_the_formula_written_out():
+    random = np.random.default_rng(1)
+    common = random.normal(0, 0.02, 300)
+    draws = common + random.normal(0, 0.01, (4, 300))
+    scores = np.array([0.1, 0.12, 0.09, 0.15])
+    covariances = np.cov(draws)
+    shared = np.mean([covariances[i, j] for i in range(4) for j in range(4) if i != j])
+    own = np.var(scores, ddof=1) / 4
+    degrees = (own + shared) ** 2 / (own**2 / 3)
+    expected = stats.t.ppf(0.975, degrees) * math.sqrt(own + shared)
+    assert estimate(ArmScores(scores, draws)).reach == pytest.approx(expected)
+
+
+def test_equal_decisions_differ_by_exactly_nothing():
+    people = Population(np.random.default_rng(2))
+    cells = [people.decide() for _ in range(3)]
+    one, other = arms_of(cells, cells, draws=200)
+    found = estimate(one.minus(other))
+    assert (found.mean, found.reach) == (0.0, 0.0)
+    assert not found.is_measurable
+
+
+def test_of_one_replicate_no_interval_is_known():
+    assert estimate(constant(0.3)).reach is None
+    assert not estimate(constant(0.3)).is_measurable
+
+
+def test_the_share_of_the_gap_is_fiellers():
+    taught, untaught, teacher = [0.7, 0.74, 0.71], [0.6, 0.62, 0.63], [0.9, 0.93, 0.89]
+    share, low, high = share_of_gap_closed(
+        *(constant(*arm) for arm in (taught, untaught, teacher))
+    )
+    gain, gap = np.subtract(taught, untaught), np.subtract(teacher, untaught)
+    assert share == pytest.approx(gain.mean() / gap.mean())
+    # Fieller's interval solves a quadratic equation in the share.
+    v = np.cov(gain, gap) / 3
+    t2 = stats.t.ppf(0.975, 2) ** 2
+    ends = np.roots(
+        [
+            gap.mean() ** 2 - t2 * v[1, 1],
+            -2 * (gain.mean() * gap.mean() - t2 * v[0, 1]),
+            gain.mean() ** 2 - t2 * v[0, 0],
+        ]
+    )
+    assert (low, high) == pytest.approx((min(ends), max(ends)))
+
+
+def test_a_share_ends_where_the_difference_becomes_measurable():
+    people = Population(np.random.default_rng(3), 150)
+    untaught, taught, teacher = arms_of(
+        *([people.decide(gain) for _ in range(4)] for gain in (0.0, 0.6, 2.0)),
+        draws=500,
+    )
+    share, low, high = share_of_gap_closed(taught, untaught, teacher)
+    assert low < share < high
+    for end, outwards in ((low, -1e-6), (high, 1e-6)):
+        for moved, measurable in ((end - outwards, False), (end + outwards, True)):
+            rest = ArmScores(
+                taught.scores + (moved - 1) * untaught.scores - moved * teacher.scores,
+                taught.draws + (moved - 1) * untaught.draws - moved * teacher.draws,
+            )
+            assert estimate(rest).is_measurable is measurable
+
+
+@pytest.mark.parametrize(
+    "teacher",
+    [
+        pytest.param((0.62, 0.58, 0.6), id="as good"),
+        pytest.param((0.9, 0.61, 0.75), id="not surely above"),
+        pytest.param((0.3, 0.31, 0.32), id="below"),
+    ],
+)
+def test_without_a_gap_there_is_no_share_of_it(teacher):
+    taught, untaught = constant(0.65, 0.66, 0.64), constant(0.6, 0.61, 0.59)
+    assert share_of_gap_closed(taught, untaught, constant(*teacher)) is None
+
+
+def covered(random, replicates, of_training, of_patients, noise, splits=False):
+    """Whether the interval of two arms that are worth the same holds 0."""
+    sets = [Population(random, first=1000 * i) for i in range(replicates)]
+    if not splits:
+        sets = sets[:1] * replicates
+    arms = []
+    for _ in range(2):
+        liked = {id(people): people.effect(of_patients) for people in sets}
+        arms.append(
+            [
+                people.decide(liked[id(people)] + random.normal(0, of_training), noise)
+                for people in sets
+            ]
+        )
+    one, other = arms_of(*arms, draws=200)
+    return not estimate(one.minus(other)).is_measurable
+
+
+@pytest.mark.parametrize(
+    ("replicates", "of_training", "of_patients", "noise", "splits"),
+    [
+        pytest.param(3, 0.4, 0.0, 0.3, False, id="trainings differ"),
+        pytest.param(3, 0.0, 0.0, 1.0, False, id="single answers differ"),
+        pytest.param(3, 0.02, 1.0, 0.1, False, id="patients differ"),
+        pytest.param(5, 0.15, 0.4, 0.7, False, id="all differ"),
+        pytest.param(4, 0.1, 0.5, 0.7, True, id="splits"),
+    ],
+)
+def test_intervals_cover_what_they_should(
+    replicates, of_training, of_patients, noise, splits
+):
+    random = np.random.default_rng(0)
+    found = [
+        covered(random, replicates, of_training, of_patients, noise, splits)
+        for _ in range(300)
+    ]
+    assert 0.90 <= np.mean(found) <= 0.99
