@@ -20,7 +20,13 @@ if TYPE_CHECKING:
     from harness.hooks import hookimpl
     from harness.options import Dropping
     from harness.phased_dropping import PhasedDropping
-    from harness.plugin import Dataset, Model, Parameters, Preset, Strategy
+    from harness.plugin import Dataset, Model, Parameters, Preset, Strategy, Tracker
+    from harness.tracking.events import (
+        CellOutcome,
+        TrackedCell,
+        TrackedEpoch,
+        TrackedSuite,
+    )
     from harness.training.outputs import EpochReport, Outputs, Scores
     from harness.training.run import Run
 
@@ -30,6 +36,7 @@ __all__ = [
     "Batch",
     "Cell",
     "CellError",
+    "CellOutcome",
     "ConfigError",
     "DataError",
     "Dataset",
@@ -45,6 +52,10 @@ __all__ = [
     "Run",
     "Scores",
     "Strategy",
+    "TrackedCell",
+    "TrackedEpoch",
+    "TrackedSuite",
+    "Tracker",
     "equal_budget",
     "generator",
     "hookimpl",
@@ -58,6 +69,7 @@ _HOMES = {
     "Batch": "harness.data.batch",
     "Cell": "harness.cell",
     "CellError": "harness.errors",
+    "CellOutcome": "harness.tracking.events",
     "ConfigError": "harness.errors",
     "DataError": "harness.errors",
     "Dataset": "harness.plugin",
@@ -73,6 +85,10 @@ _HOMES = {
     "Run": "harness.training.run",
     "Scores": "harness.training.outputs",
     "Strategy": "harness.plugin",
+    "TrackedCell": "harness.tracking.events",
+    "TrackedEpoch": "harness.tracking.events",
+    "TrackedSuite": "harness.tracking.events",
+    "Tracker": "harness.plugin",
     "equal_budget": "harness.controls",
     "generator": "harness.data.order",
     "hookimpl": "harness.hooks",

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from harness import __version__
+
+if TYPE_CHECKING:
+    from harness.report.exchange import Format
 
 EXISTING = click.Path(path_type=Path)
 plugins_option = click.option(
@@ -99,6 +102,13 @@ def cli() -> None:
 @click.option(
     "--wait/--no-wait", default=True, help="Follow SLURM jobs to their end (default)."
 )
+@click.option(
+    "--tracker",
+    "trackers",
+    multiple=True,
+    metavar="NAME",
+    help="Tell a tracker how the suite goes, beside the suite's own; may be repeated.",
+)
 @click.option("--fail-fast", is_flag=True, help="Start no cell after one has failed.")
 @click.option(
     "--keep-stale", is_flag=True, help="Keep results whose plugin was edited since."
@@ -152,11 +162,21 @@ def plan(
 @click.argument("suite")
 @runs_option
 @leaderboard_option
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["csv", "json", "latex"]),
+    help="Print the rows (mean, spread and n of each figure), and write nothing.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Print the file's name only.")
-def report(suite: str, runs: Path, leaderboard: Path, quiet: bool) -> int:
+def report(
+    suite: str, runs: Path, leaderboard: Path, form: Format | None, quiet: bool
+) -> int:
     """Write the leaderboard of SUITE (a name or a file) again, from results alone."""
-    from harness.console.report import report_suite
+    from harness.console.report import print_rows, report_suite
 
+    if form is not None:
+        return print_rows(suite, runs, form)
     return report_suite(suite, runs, leaderboard, quiet=quiet)
 
 
@@ -205,7 +225,7 @@ def evaluate(
 @plugins_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_(plugins: tuple[Path, ...], as_json: bool) -> int:
-    """List datasets, models and strategies, and plugins that can't be used."""
+    """List datasets, models, strategies, trackers, and plugins that can't be used."""
     from harness.console.plugins import list_plugins
 
     return list_plugins(plugins, as_json=as_json)

@@ -1,4 +1,4 @@
-"""Every hook of a training run, in the order in which a run calls them.
+"""Every hook, in the order in which a run calls them.
 
 A strategy implements those it changes, as methods marked `@hookimpl`; the core's
 defaults (`harness.training.defaults`) stand behind it. Hooks marked *first* stop at
@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 
     from harness.cell import Cell
     from harness.data.batch import Batch
+    from harness.tracking.events import (
+        CellOutcome,
+        TrackedCell,
+        TrackedEpoch,
+        TrackedSuite,
+    )
     from harness.training.outputs import EpochReport, Outputs
     from harness.training.run import Run
 
@@ -132,6 +138,36 @@ class TrainingHooks:
         """
 
 
+class TrackingHooks:
+    """Told to trackers, in a process of their own; what they return is ignored."""
+
+    @hookspec
+    def suite_started(self, suite: TrackedSuite) -> None:
+        """Before anything else is told, in each `harness run`."""
+
+    @hookspec
+    def cell_started(self, cell: TrackedCell, epochs: int) -> None:
+        """A process took the cell up, or goes on with it.
+
+        `epochs` is how many of its epochs were told in earlier runs; 0 for a cell that
+        begins anew.
+        """
+
+    @hookspec
+    def epoch_finished(self, cell: TrackedCell, epoch: TrackedEpoch) -> None:
+        """An epoch and its validation are over. Each is told once, in order; the last
+        one again, if the tracker's process was ended while it was told.
+        """
+
+    @hookspec
+    def cell_finished(self, cell: TrackedCell, outcome: CellOutcome) -> None:
+        """The cell is done, has failed, or was stopped and can go on."""
+
+    @hookspec
+    def suite_finished(self, suite: TrackedSuite, states: Mapping[str, str]) -> None:
+        """After all else; the state of every cell of the suite, by id."""
+
+
 class DiscoveryHooks:
     """Asked of a plugin module when the catalog reads it."""
 
@@ -139,5 +175,5 @@ class DiscoveryHooks:
     def harness_plugins(self) -> Any:
         """The plugin classes that a module offers.
 
-        Default: its public subclasses of `Dataset`, `Model` and `Strategy`.
+        Default: its public subclasses of `Dataset`, `Model`, `Strategy` and `Tracker`.
         """

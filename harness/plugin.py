@@ -1,4 +1,4 @@
-"""What an author subclasses: `Dataset`, `Model` and `Strategy`.
+"""What an author subclasses: `Dataset`, `Model`, `Strategy` and `Tracker`.
 
 Nothing here imports torch or pandas, so that plugins can be listed and planned
 without them.
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from torch import nn
+
+    from harness.tracking.events import TrackedSuite
 
 Task = Literal["single-label", "multi-label"]
 SplitName = Literal["train", "validation", "test"]
@@ -58,7 +60,7 @@ class Preset:
 
 
 class Plugin:
-    """What datasets, models and strategies share: a name, a version, parameters.
+    """What all kinds of plugins share: a name, a version, parameters.
 
     The first line of a subclass' docstring is what `harness list` shows.
     """
@@ -199,3 +201,20 @@ class Strategy(Plugin):
 
     uses_model: ClassVar[bool] = True
     """False for floors that ignore the suite's models: one cell for all of them."""
+
+
+class Tracker(Plugin):
+    """Who is told how a suite goes, in a process of its own: it changes no result and
+    is part of no cell's identity. It implements some of
+    `harness.hooks.TrackingHooks`.
+    """
+
+    packages: ClassVar[Mapping[str, str]] = {}
+    """Modules that it imports once it is used, and how each is installed."""
+
+    def destination(self, suite: TrackedSuite) -> str:
+        """Where it writes to. Another destination is told everything anew.
+
+        Default: its parameters.
+        """
+        return str(self.params.model_dump_json())

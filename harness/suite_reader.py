@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from harness.catalog import Catalog, Declaration
 from harness.catalog.parameters import resolve_parameters
+from harness.cell import PluginChoice
 from harness.compose import conflicts
 from harness.entry import (
     KEYS,
@@ -37,6 +38,7 @@ from harness.suite import (
     suite_file,
     validated,
 )
+from harness.tracking.choosing import tracker_of
 from harness.validation import shortened
 
 MOST_CELLS = 10_000
@@ -102,6 +104,7 @@ class _Reader:
             models=self._entries("model", self.file.model, self._model),
             strategies=self._entries("strategy", self.file.strategy, self._strategy),
             excludes=tuple(self.file.exclude),
+            trackers=self._trackers(),
         )
         self._check_whole(suite)
         if self.problems:
@@ -190,6 +193,18 @@ class _Reader:
             uses_model=all(d.attributes["uses_model"] for d in declared),
             controls=controls,
         )
+
+    def _trackers(self) -> tuple[PluginChoice, ...]:
+        found: dict[str, PluginChoice] = {}
+        for i, entry in enumerate(self.file.execution.trackers, start=1):
+            where = f"[execution] trackers[{i}]"
+            tracker = self._caught(partial(tracker_of, self.catalog, entry, where))
+            if tracker is None:
+                continue
+            if tracker.name in found:
+                self.problems.append(f"{where}: {tracker.name!r} stands there twice")
+            found[tracker.name] = tracker
+        return tuple(found.values())
 
     def _own_budget(self, table: dict[str, Any], where: str) -> Mapping[str, Any]:
         """Take an entry's budget out of its table, and note what is wrong with it."""

@@ -16,11 +16,11 @@ from harness.errors import ConfigError, PluginError, did_you_mean
 
 ENTRY_POINT_GROUP = "harness"
 FOLDERS_VARIABLE = "HARNESS_PLUGINS"
-KIND_FOLDERS = ("datasets", "models", "strategies")
+KIND_FOLDERS = ("datasets", "models", "strategies", "trackers")
 
 
 class Catalog:
-    """Datasets, models and strategies by name, with those that can't be used."""
+    """Plugins by kind and name, with those that can't be used."""
 
     def __init__(
         self, declarations: Iterable[Declaration], broken: Sequence[BrokenPlugin] = ()

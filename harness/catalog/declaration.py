@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-Kind = Literal["dataset", "model", "strategy"]
-KINDS: tuple[Kind, ...] = ("dataset", "model", "strategy")
+Kind = Literal["dataset", "model", "strategy", "tracker"]
+KINDS: tuple[Kind, ...] = ("dataset", "model", "strategy", "tracker")
 
 
 @dataclass(frozen=True)

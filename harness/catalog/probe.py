@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
@@ -26,14 +27,21 @@ from harness.catalog.declaration import Kind
 from harness.catalog.loading import load_module, load_plugin_class
 from harness.entry import merged_budget
 from harness.errors import PluginError
-from harness.hooks import PROJECT, DiscoveryHooks, PlanHooks, TrainingHooks
+from harness.hooks import (
+    PROJECT,
+    DiscoveryHooks,
+    PlanHooks,
+    TrackingHooks,
+    TrainingHooks,
+)
 from harness.options import Budget, DataOptions
-from harness.plugin import Dataset, Model, Plugin, Preset, Strategy
+from harness.plugin import Dataset, Model, Plugin, Preset, Strategy, Tracker
 
 KIND_OF: dict[type[Plugin], Kind] = {
     Dataset: "dataset",
     Model: "model",
     Strategy: "strategy",
+    Tracker: "tracker",
 }
 TIMEOUT_SECONDS = 60
 HEAVY = ("torch", "pandas", "sklearn")
@@ -41,6 +49,11 @@ ATTRIBUTES = {
     "dataset": ("folder", "index_files", "synthetic", "source", "license", "citation"),
     "model": ("batch_independent",),
     "strategy": ("uses_model", "batch_independent", "decision_only"),
+    "tracker": ("packages",),
+}
+HOOKS: dict[Kind, tuple[type, ...]] = {
+    "strategy": (PlanHooks, TrainingHooks),
+    "tracker": (TrackingHooks,),
 }
 ENTRY_KEYS = {"use", "label", "grid", "budget", "preset", "controls"}
 
@@ -76,14 +89,16 @@ def describe(locator: str) -> list[dict[str, Any]]:
     light = not any(name in sys.modules for name in HEAVY)
     classes = plugin_classes(module)
     if not classes:
-        raise PluginError("it has no public subclass of Dataset, Model or Strategy")
+        raise PluginError(
+            "it has no public subclass of Dataset, Model, Strategy or Tracker"
+        )
     return [{**_describe_class(cls), "light": light} for cls in classes]
 
 
 def _describe_class(cls: type[Plugin]) -> dict[str, Any]:
     kind = next((k for base, k in KIND_OF.items() if issubclass(cls, base)), None)
     if kind is None:
-        raise PluginError(f"{cls.__name__} is no Dataset, Model or Strategy")
+        raise PluginError(f"{cls.__name__} is no Dataset, Model, Strategy or Tracker")
     name = getattr(cls, "name", None)
     if not isinstance(name, str) or not name:
         raise PluginError(f"{cls.__name__} has no `name`")
@@ -109,7 +124,7 @@ def _describe_class(cls: type[Plugin]) -> dict[str, Any]:
         "reference": cls.reference,
         "class_name": cls.__name__,
         "schema": cls.Params.model_json_schema(),
-        "hooks": _hooks(cls) if kind == "strategy" else {},
+        "hooks": _hooks(cls, HOOKS[kind]) if kind in HOOKS else {},
         "attributes": {a: _plain(getattr(cls, a)) for a in ATTRIBUTES[kind]},
         "presets": {n: _preset(cls, n, p) for n, p in cls.presets.items()},
     }
@@ -144,11 +159,11 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _hooks(cls: type[Plugin]) -> dict[str, bool]:
-    """The hooks that a strategy implements; a misspelt one is an error."""
+def _hooks(cls: type[Plugin], specifications: Sequence[type]) -> dict[str, bool]:
+    """The hooks that a plugin implements; a misspelt one is an error."""
     manager = pluggy.PluginManager(PROJECT)
-    manager.add_hookspecs(PlanHooks)
-    manager.add_hookspecs(TrainingHooks)
+    for specification in specifications:
+        manager.add_hookspecs(specification)
     instance = object.__new__(cls)
     try:
         manager.register(instance, name=cls.name)

@@ -77,6 +77,7 @@ def _page(declaration: Declaration) -> str:
         *((key, d.attributes.get(key, "")) for key in ("source", "license")),
         ("citation", d.attributes.get("citation", "")),
         ("hooks", ", ".join(sorted(d.hooks))),
+        ("needs", ", ".join(d.attributes.get("packages", ()))),
     ]
     facts = [f"{key}: {value}" for key, value in about if value]
     parts = [f"{d.kind} {d.name}, version {d.version}", d.docstring, "\n".join(facts)]

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from harness.report.exchange import Format
 
 
 def report_suite(suite: str, runs: Path, leaderboard: Path, *, quiet: bool) -> int:
@@ -23,18 +27,33 @@ def report_suite(suite: str, runs: Path, leaderboard: Path, *, quiet: bool) -> i
     ConfigError
         If the suite was never run in `runs`.
     """
-    from harness.report.frame import read_suite
-    from harness.report.leaderboard import build_leaderboard
     from harness.report.terminal import summary_lines
     from harness.report.write import write_leaderboard
+    from harness.results.files import read_json
 
     name = name_of(suite)
     page, data = write_leaderboard(runs, name, leaderboard)
     if not quiet:
-        board = build_leaderboard(read_suite(runs, name))
-        click.echo("\n".join(summary_lines(board)))
+        click.echo("\n".join(summary_lines(read_json(data))))
         click.echo(f"as JSON: {data}")
     click.echo(f"leaderboard: {page}")
+    return 0
+
+
+def print_rows(suite: str, runs: Path, form: Format) -> int:
+    """Print a suite's rows for another tool, and write nothing.
+
+    Raises
+    ------
+    ConfigError
+        If the suite was never run in `runs`.
+    """
+    from harness.report.exchange import formatted_rows
+    from harness.report.frame import read_suite
+    from harness.report.leaderboard import build_leaderboard
+
+    board = build_leaderboard(read_suite(runs, name_of(suite)))
+    click.echo(formatted_rows(board, form), nl=False)
     return 0
 
 

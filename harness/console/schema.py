@@ -18,7 +18,8 @@ Schema = dict[str, Any]
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
 """What the TOML extensions of editors understand."""
-KINDS: tuple[Kind, ...] = ("dataset", "model", "strategy")
+ENTRIES: tuple[Kind, ...] = ("dataset", "model", "strategy")
+"""Kinds that a suite has tables of."""
 
 
 def print_schema(plugins: Sequence[Path]) -> int:
@@ -40,7 +41,7 @@ def suite_schema(catalog: Catalog) -> Schema:
     definitions["budget"] = budget
     definitions["own budget"] = _partial(budget)
     options = _data_options(definitions)
-    for kind in KINDS:
+    for kind in ENTRIES:
         alternatives = []
         for declaration in catalog.all(kind):
             name = f"{kind} {declaration.name}"
@@ -51,6 +52,8 @@ def suite_schema(catalog: Catalog) -> Schema:
             definitions["composed strategies"] = _composed(catalog.all(kind))
             alternatives.append(_reference("composed strategies"))
         suite["properties"][kind]["items"] = {"oneOf": alternatives}
+    trackers = definitions["suite Execution"]["properties"]["trackers"]
+    trackers["items"] = _trackers(catalog.all("tracker"), definitions)
     suite["properties"]["budget"] = {
         **_reference("budget"),
         "description": suite["properties"]["budget"]["description"],
@@ -91,6 +94,28 @@ def _entry(declaration: Declaration, shared: Schema, definitions: Schema) -> Sch
         "required": ["use"],
         "additionalProperties": False,
     }
+
+
+def _trackers(trackers: Sequence[Declaration], definitions: Schema) -> Schema:
+    """A tracker by its name alone, with its defaults, or with parameters."""
+    tables = []
+    for declaration in trackers:
+        name = f"tracker {declaration.name}"
+        own = _adopted(declaration.schema, name, definitions)
+        use = {"const": declaration.name, "description": declaration.description}
+        definitions[name] = {
+            "type": "object",
+            "description": declaration.description,
+            "properties": {
+                "use": use,
+                **own.get("properties", {}),
+                **_preset(declaration),
+            },
+            "required": ["use"],
+            "additionalProperties": False,
+        }
+        tables.append(_reference(name))
+    return {"anyOf": [{"enum": [d.name for d in trackers]}, *tables]}
 
 
 def _composed(strategies: Sequence[Declaration]) -> Schema:

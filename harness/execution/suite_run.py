@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,25 +15,27 @@ from harness.cell import Cell
 from harness.console.cells import LiveWatcher, PlainWatcher, summary_of
 from harness.console.output import news, out
 from harness.console.progress import RecordsBar
-from harness.errors import ConfigError
+from harness.errors import ConfigError, printable
 from harness.execution.hardware import usable_cores, usable_gpus
 from harness.execution.local import LocalExecutor
 from harness.execution.only import chosen
 from harness.execution.order import expected_seconds
 from harness.execution.places import Places, Request, find_places
 from harness.execution.pool import WorkerPool
+from harness.execution.result_folders import check_folder
 from harness.options import Execution
 from harness.plan import Plan, PlannedCell, make_plan, write_manifest
 from harness.results.files import read_json
 from harness.results.state import State
 from harness.results.tidying import tidy
 from harness.suite import Suite
+from harness.tracking.choosing import trackers_of
+from harness.tracking.trackers import Trackers
 
 if TYPE_CHECKING:
     from harness.execution.slurm.executor import SlurmExecutor
 
 DONE, FAILED, STOPPED = 0, 1, 75
-LEAST_FREE_BYTES = 256 * 2**20
 FEW_RECORDS = 300
 
 
@@ -63,6 +63,8 @@ class RunOptions:
         Print what would be submitted, and submit nothing.
     wait
         Follow submitted jobs to their end.
+    trackers
+        Names of trackers, beside the suite's.
     """
 
     runs: Path
@@ -80,6 +82,7 @@ class RunOptions:
     profile: str | None = None
     dry_run: bool = False
     wait: bool = True
+    trackers: tuple[str, ...] = ()
 
 
 def run_suite(suite: Suite, catalog: Catalog, options: RunOptions) -> int:
@@ -90,6 +93,7 @@ def run_suite(suite: Suite, catalog: Catalog, options: RunOptions) -> int:
     ConfigError, DataError
         Before the first cell, if the suite can't be run as it is.
     """
+    trackers = trackers_of(catalog, suite.trackers, options.trackers)
     plan = make_plan(suite, catalog, options.runs)
     if plan.missing_data:
         raise ConfigError(list(plan.missing_data.values()), str(suite.path))
@@ -107,57 +111,61 @@ def run_suite(suite: Suite, catalog: Catalog, options: RunOptions) -> int:
     pending = [p for p in cells if p.state != "done"]
     if not options.quiet:
         news().print(_opening(suite, cells, pending, len(plan.cells)))
-    states: dict[str, State] = {p.cell.id: p.state for p in cells}
     if cluster and options.dry_run:
         cluster.show(cells)
         return DONE
-    if cluster and pending:
-        prepare_data(pending, quiet=options.quiet)
-        submitted = cluster.submit(cells)
-        news().print(escape(str(submitted)))
-        if not options.wait:
-            return DONE
-        with (watcher := _watcher(len(submitted.jobs), options)):
-            states = cluster.follow(cells, submitted, watcher)
-    elif pending:
-        states = _execute(suite, cells, pending, options)
+
+    def warn(tracker: str, problem: str) -> None:
+        said = escape(printable(problem))
+        news().print(f"[yellow]tracker {escape(tracker)}[/]: {said}")
+
+    def say(text: str) -> None:
+        if not options.quiet:
+            news().print(escape(text))
+
+    with Trackers(trackers, suite, cells, options.runs, warn, say) as told:
+        states = _run_missing(suite, cells, cluster, options, told)
+        if states is not None:
+            _report(suite, options)
+        told.finish()
+    return DONE if states is None else _conclude(suite, states, options)
+
+
+def _run_missing(
+    suite: Suite,
+    cells: Sequence[PlannedCell],
+    cluster: SlurmExecutor | None,
+    options: RunOptions,
+    trackers: Trackers,
+) -> dict[str, State] | None:
+    """The states in which the cells end, by id; None if they are not waited for."""
+    pending = [p for p in cells if p.state != "done"]
+    if not pending:
+        return {p.cell.id: p.state for p in cells}
+    if cluster is None:
+        return _execute(suite, cells, pending, options, trackers)
+    prepare_data(pending, quiet=options.quiet)
+    submitted = cluster.submit(cells)
+    news().print(escape(str(submitted)))
+    if not options.wait:
+        return None
+    with (watcher := _watcher(len(submitted.jobs), options)):
+        return cluster.follow(cells, submitted, trackers.watching(watcher))
+
+
+def _conclude(suite: Suite, states: dict[str, State], options: RunOptions) -> int:
+    """Sum up a run that is over; its exit code."""
     code = _exit_code(list(states.values()))
-    _report(suite, options)
     if not options.quiet:
         news().print(summary_of(list(states.values())))
     if code == STOPPED:
         news().print("stopped; the same command goes on from here")
-        if cluster:
+        if options.executor == "slurm":
             news().print(
                 "jobs that wait or are at work go on by themselves: `harness cancel "
                 f"{suite.name}` ends them"
             )
     return code
-
-
-def check_folder(folder: Path) -> None:
-    """Find out before the first cell whether results can be written.
-
-    Raises
-    ------
-    ConfigError
-        If the folder can't be written, or its disk is nearly full.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".writable"):
-            pass
-    except OSError as error:
-        raise ConfigError(
-            f"results can't be written to {folder}: {error.strerror}; "
-            "choose another folder with --runs or --leaderboard"
-        ) from None
-    free = shutil.disk_usage(folder).free
-    if free < LEAST_FREE_BYTES:
-        raise ConfigError(
-            f"{folder}: only {free / 2**20:.0f} MiB of disk are free, "
-            f"{LEAST_FREE_BYTES / 2**20:.0f} MiB are the least to start with"
-        )
 
 
 def _settle_stale(plan: Plan, options: RunOptions) -> list[PlannedCell]:
@@ -228,6 +236,7 @@ def _execute(
     cells: Sequence[PlannedCell],
     pending: Sequence[PlannedCell],
     options: RunOptions,
+    trackers: Trackers,
 ) -> dict[str, State]:
     request = Request(options.workers, options.per_device, options.device)
     waiting = [p.cell for p in pending]
@@ -242,7 +251,7 @@ def _execute(
             options.runs,
             execution,
             places,
-            watcher,
+            trackers.watching(watcher),
             seconds=expected_seconds(waiting, options.runs),
             pool=pool,
             fail_fast=options.fail_fast,

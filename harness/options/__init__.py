@@ -22,7 +22,7 @@ from harness.options.budget import (
     Schedule,
     Step,
 )
-from harness.options.data import DataOptions, Filter, Fraction, Normalise, Split
+from harness.options.data import Chunks, DataOptions, Filter, Fraction, Normalise, Split
 from harness.options.dropping import Dropping
 from harness.options.execution import Execution
 from harness.options.slurm import Slurm
@@ -33,6 +33,7 @@ __all__ = [
     "AdamW",
     "Augmentation",
     "Budget",
+    "Chunks",
     "Constant",
     "Cosine",
     "CutMix",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import Field
 
 from harness.options.slurm import Slurm
@@ -39,5 +41,10 @@ class Execution(Parameters):
     )
     memory_budget_gib: float = Field(
         8.0, gt=0, description="data held in memory by a cell; more is streamed"
+    )
+    trackers: list[Any] = Field(
+        [],
+        description="who is told how the suite goes: names of trackers, or tables as "
+        '{ use = "mlflow", ... }',
     )
     slurm: Slurm | None = Field(None, description="resources of a cell's SLURM job")

@@ -29,7 +29,7 @@ def test_the_list_can_be_had_as_json(harness, tmp_path):
     found = json.loads(harness("list", "--json", "--plugins", tmp_path).out)
 
     kinds = {p["kind"] for p in found["plugins"]}
-    assert kinds == {"dataset", "model", "strategy"}
+    assert kinds == {"dataset", "model", "strategy", "tracker"}
     (broken,) = found["broken"]
     assert broken["name"] == "broken"
     assert "nowhere_to_be_found" in broken["cause"]

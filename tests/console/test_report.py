@@ -24,3 +24,19 @@ def test_an_unknown_suite_is_told_with_the_nearest(harness, tiny_run):
 
     assert ended.code == 2
     assert "did you mean 'tiny'?" in ended.err
+
+
+def test_rows_can_be_had_for_other_tools(harness, tiny_run, tmp_path):
+    out = tmp_path / "untouched"
+    where = ("--runs", tiny_run.runs, "--leaderboard", out)
+    for form, begins in (
+        ("csv", "suite,dataset,model,rank,strategy,"),
+        ("json", "[\n  {\n"),
+        ("latex", "\\begin{tabular}"),
+    ):
+        ended = harness("report", "tiny", "--format", form, *where)
+        assert ended.code == 0
+        assert ended.out.startswith(begins)
+        for strategy in ("majority", "baseline", "dbpd"):
+            assert strategy in ended.out
+    assert not out.exists()

@@ -62,3 +62,14 @@ def test_plugins_of_ones_own_are_in_it(harness, tmp_path):
     schema = json.loads(harness("schema", "--plugins", tmp_path).out)
 
     assert "model mine" in schema["$defs"]
+
+
+def test_a_tracker_is_a_name_or_a_table(schema):
+    execution = schema["$defs"]["suite Execution"]["properties"]
+    names, *tables = execution["trackers"]["items"]["anyOf"]
+
+    assert {"mlflow", "tensorboard"} <= set(names["enum"])
+    assert {"$ref": "#/$defs/tracker mlflow"} in tables
+    tracker = schema["$defs"]["tracker mlflow"]
+    assert {"use", "store"} <= set(tracker["properties"])
+    assert tracker["additionalProperties"] is False

@@ -4,6 +4,7 @@ import pytest
 from killing import board_without_times
 from slurm_suites import AFTER, SlurmSuite, attempts, jobs_of
 from suites_to_run import BASELINE, DBPD, results, run
+from telling import diary, told
 
 ENTRIES = BASELINE + DBPD + '\n[[strategy]]\nuse = ["after", "baseline"]\n'
 
@@ -11,14 +12,14 @@ ENTRIES = BASELINE + DBPD + '\n[[strategy]]\nuse = ["after", "baseline"]\n'
 @pytest.fixture(scope="module")
 def suite(cluster, tmp_path_factory):
     folder = tmp_path_factory.mktemp("running")
-    return SlurmSuite(folder, cluster, ENTRIES, after=AFTER)
+    return SlurmSuite(folder, cluster, ENTRIES, after=AFTER, diary=diary())
 
 
 @pytest.fixture(scope="module")
 def finished(suite, tmp_path_factory):
     """The folder in which jobs have done the suite, and what the command said."""
     folder = tmp_path_factory.mktemp("finished")
-    return folder, suite.run(cwd=folder)
+    return folder, suite.run("--tracker", "diary", cwd=folder)
 
 
 def test_the_results_are_those_of_a_local_run(suite, finished, tmp_path):
@@ -32,6 +33,17 @@ def test_the_results_are_those_of_a_local_run(suite, finished, tmp_path):
     assert "sacct" not in output
     assert "submitit" not in output
     assert attempts(folder / "runs") == [1, 1, 1]
+
+
+def test_trackers_follow_jobs(finished):
+    folder, output = finished
+    for cell in ("baseline", "dbpd", "after+baseline"):
+        assert [line for line in told(folder) if cell in line.split()] == [
+            f"cell_started {cell}",
+            *(f"epoch_finished {cell} {number}" for number in range(3)),
+            f"cell_finished {cell} done",
+        ]
+    assert "tracker" not in output
 
 
 def test_what_a_cell_requires_ends_before_its_job_starts(suite, finished):
