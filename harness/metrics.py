@@ -21,7 +21,7 @@ Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 THRESHOLD = 0.5
-"""Of a multi-label decision (probability >= threshold); never tuned on any split."""
+"""Of a multi-label decision (probability >= threshold) wherever rows are ranked."""
 
 
 def evaluate_probabilities(
@@ -76,28 +76,60 @@ def evaluate_probabilities(
     given = np.asarray(probabilities)
     scores = given.astype(np.float64)
     _check_scores(scores, len(classes))
-    truth, predicted = _decisions(scores, np.asarray(labels), task)
-    f1, precision, recall = _class_scores(truth, predicted)
+    truth, predicted = decisions(scores, np.asarray(labels), task)
     auroc = [_auroc(*column) for column in zip(truth.T, scores.T, strict=True)]
     defined = [area for area in auroc if area is not None]
-    by_class = dict(zip(classes, f1.tolist(), strict=True))
     return {
         "records": len(scores),
         **_accuracies(truth, predicted, task),
-        "macro_f1": float(f1.mean()),
-        "f1": by_class,
-        "precision": dict(zip(classes, precision.tolist(), strict=True)),
-        "recall": dict(zip(classes, recall.tolist(), strict=True)),
-        "class_subsets": {
-            name: _subset_mean(name, members, by_class)
-            for name, members in (class_subsets or {}).items()
-        },
+        **_f1_scores(truth, predicted, classes, class_subsets or {}),
         "macro_auroc": float(np.mean(defined)) if defined else None,
         "auroc": dict(zip(classes, auroc, strict=True)),
         "auroc_classes": len(defined),
         "log_loss": _log_loss(truth, scores, task, _epsilon(given)),
         "support": dict(zip(classes, truth.sum(axis=0).tolist(), strict=True)),
         "confusion": _confusion(truth, predicted) if task == "single-label" else None,
+    }
+
+
+def evaluate_at_thresholds(
+    probabilities: ArrayLike,
+    labels: ArrayLike,
+    thresholds: Mapping[str, float],
+    class_subsets: Mapping[str, Sequence[str]] | None = None,
+) -> dict[str, Any]:
+    """What multi-label decisions are worth at a threshold of each class' own.
+
+    Parameters
+    ----------
+    probabilities
+        Shape (records, classes).
+    labels
+        0 or 1, shape (records, classes).
+    thresholds
+        By class, in the order of the columns; chosen on other records than these.
+
+    Returns
+    -------
+    dict
+        `thresholds`, and of `evaluate_probabilities` what depends on them:
+        `exact_match`, `label_accuracy`, `macro_f1`, `f1`, `precision`, `recall` and
+        `class_subsets`.
+
+    Raises
+    ------
+    CellError, PluginError, ValueError
+        As `evaluate_probabilities`.
+    """
+    scores = np.asarray(probabilities).astype(np.float64)
+    _check_scores(scores, len(thresholds))
+    limits = np.array(list(thresholds.values()))
+    truth, predicted = decisions(scores, np.asarray(labels), "multi-label", limits)
+    accuracies = _accuracies(truth, predicted, "multi-label")
+    return {
+        "thresholds": dict(thresholds),
+        **{name: value for name, value in accuracies.items() if name != "accuracy"},
+        **_f1_scores(truth, predicted, list(thresholds), class_subsets or {}),
     }
 
 
@@ -113,17 +145,43 @@ def _check_scores(scores: Floats, classes: int) -> None:
         )
 
 
-def _decisions(scores: Floats, labels: NDArray[Any], task: Task) -> tuple[Flags, Flags]:
+def decisions(
+    scores: Floats,
+    labels: NDArray[Any],
+    task: Task,
+    thresholds: Floats | float = THRESHOLD,
+) -> tuple[Flags, Flags]:
     """True and predicted labels, both bool of shape (records, classes)."""
     records, classes = scores.shape
     if task == "multi-label":
         if labels.shape != scores.shape or not np.isin(labels, (0, 1)).all():
             raise ValueError(f"labels must be 0 or 1, of shape {scores.shape}")
-        return labels.astype(bool), scores >= THRESHOLD
+        return labels.astype(bool), scores >= thresholds
     if labels.shape != (records,) or not np.isin(labels, range(classes)).all():
         raise ValueError(f"labels must be {records} class indices below {classes}")
     columns = np.arange(classes)
     return labels[:, None] == columns, scores.argmax(axis=1)[:, None] == columns
+
+
+def _f1_scores(
+    truth: Flags,
+    predicted: Flags,
+    classes: Sequence[str],
+    class_subsets: Mapping[str, Sequence[str]],
+) -> dict[str, Any]:
+    """F1, precision and recall by class, and the means of F1."""
+    f1, precision, recall = _class_scores(truth, predicted)
+    by_class = dict(zip(classes, f1.tolist(), strict=True))
+    return {
+        "macro_f1": float(f1.mean()),
+        "f1": by_class,
+        "precision": dict(zip(classes, precision.tolist(), strict=True)),
+        "recall": dict(zip(classes, recall.tolist(), strict=True)),
+        "class_subsets": {
+            name: _subset_mean(name, members, by_class)
+            for name, members in class_subsets.items()
+        },
+    }
 
 
 def _class_scores(truth: Flags, predicted: Flags) -> tuple[Floats, Floats, Floats]:

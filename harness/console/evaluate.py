@@ -16,10 +16,21 @@ from harness.console.table import table
 from harness.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from harness.cell import Cell
     from harness.data.opening import OpenData
+    from harness.training.evaluation import Evaluation
+    from harness.training.run import Run
+    from harness.training.saved_cell import SavedWeights
 
 MEMORY_BUDGET_BYTES = 8 * 2**30
+WORDS = {
+    "accuracy": "accuracy",
+    "exact_match": "exact match",
+    "label_accuracy": "label accuracy",
+    "macro_f1": "macro-F1",
+}
 
 
 def evaluate_weights(
@@ -64,8 +75,7 @@ def evaluate_weights(
     catalog = Catalog.discover([*plugins, *_folders_of(suite)])
     cell, warnings = rebuild(saved.cell, catalog)
     required = requirements_beside(saved, catalog)
-    for warning in warnings:
-        click.echo(f"{click.style('warning:', fg='yellow')} {warning}", err=True)
+    _warn(*warnings)
     own = ChosenDataset(cell.dataset.name, cell.dataset, cell.options, "")
     chosen = elsewhere or own
     data = chosen.open()
@@ -77,18 +87,60 @@ def evaluate_weights(
         prepared = data.prepare(progress=bar)
     splits = data.load(prepared, MEMORY_BUDGET_BYTES)
     run = restored_run(cell, splits, saved.tensors, required)
-    judged = evaluate(run, getattr(splits, split), data.dataset.class_subsets)
+    scored, subsets = getattr(splits, split), data.dataset.class_subsets
+    judged = evaluate(run, scored, subsets)
+    tuned = _tuned(saved, run, judged, scored.labels.numpy(), subsets)
     about = {"cell": saved.cell.id, "dataset": chosen.label, "split": split}
-    _show(about, judged.metrics, as_json=as_json)
+    _show(about, judged.metrics, tuned, as_json=as_json)
     return 0
 
 
-def _show(about: Mapping[str, str], metrics: dict[str, Any], *, as_json: bool) -> None:
+def _warn(*texts: str) -> None:
+    for text in texts:
+        click.echo(f"{click.style('warning:', fg='yellow')} {text}", err=True)
+
+
+def _tuned(
+    saved: SavedWeights,
+    run: Run,
+    judged: Evaluation,
+    labels: NDArray[Any],
+    class_subsets: Mapping[str, Sequence[str]],
+) -> dict[str, Any] | None:
+    """Figures at the thresholds that the cell chose, where its `result.json` lies
+    beside the weights.
+    """
+    from harness.metrics import evaluate_at_thresholds
+    from harness.training.saved_cell import thresholds_beside
+
+    if run.task == "single-label":
+        return None
+    try:
+        chosen = thresholds_beside(saved, run.classes)
+    except ConfigError as error:
+        _warn(f"no tuned thresholds: {error}")
+        return None
+    if chosen is None:
+        return None
+    return evaluate_at_thresholds(judged.probabilities, labels, chosen, class_subsets)
+
+
+def _show(
+    about: Mapping[str, str],
+    metrics: dict[str, Any],
+    tuned: dict[str, Any] | None,
+    *,
+    as_json: bool,
+) -> None:
     if as_json:
-        click.echo(json.dumps({**about, "metrics": metrics}))
+        at_thresholds = {} if tuned is None else {"tuned": tuned}
+        click.echo(json.dumps({**about, "metrics": metrics, **at_thresholds}))
         return
     click.echo(f"cell {about['cell']} on {about['dataset']}, {about['split']} split\n")
     click.echo(_table(metrics))
+    if tuned is not None:
+        click.echo("\nat the thresholds chosen on the cell's validation split\n")
+        click.echo(_tuned_table(tuned))
 
 
 def _folders_of(suite: Path | None) -> list[Path]:
@@ -158,13 +210,24 @@ def _table(metrics: dict[str, Any]) -> str:
     return f"{whole}\n\n{table(('class', 'F1', 'AUROC', 'records'), by_class)}"
 
 
+def _tuned_table(tuned: dict[str, Any]) -> str:
+    names = ("exact_match", "label_accuracy", "macro_f1")
+    rows = [(WORDS[name], _shown(tuned[name])) for name in names]
+    rows += [(name, _shown(mean)) for name, mean in tuned["class_subsets"].items()]
+    by_class = [
+        (name, _shown(threshold), _shown(tuned["f1"][name]))
+        for name, threshold in tuned["thresholds"].items()
+    ]
+    whole = table(("metric", "value"), rows)
+    return f"{whole}\n\n{table(('class', 'threshold', 'F1'), by_class)}"
+
+
 def _figures(metrics: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """Metrics of the whole split; those that the task has no word for are left out."""
     yield "records", metrics["records"]
-    for name in ("accuracy", "exact_match", "label_accuracy"):
+    for name in ("accuracy", "exact_match", "label_accuracy", "macro_f1"):
         if metrics[name] is not None:
-            yield name.replace("_", " "), metrics[name]
-    yield "macro-F1", metrics["macro_f1"]
+            yield WORDS[name], metrics[name]
     yield "macro AUROC", metrics["macro_auroc"]
     yield from metrics["class_subsets"].items()
     yield "log loss", metrics["log_loss"]

@@ -22,6 +22,7 @@ from harness.results.files import canonical, to_json, write_atomically
 from harness.results.requirement import required_cost
 from harness.results.state import FAILURE, KEPT, RESULT, WEIGHTS, source_hashes
 from harness.training.cell import Trained
+from harness.training.judging import Judgement
 from harness.training.run import Run
 
 RESULT_VERSION = 1
@@ -89,10 +90,7 @@ def assemble(
             **_footnotes(cell),
         },
         "budget": cell.budget.model_dump(mode="json"),
-        "metrics": {
-            "test": trained.test.metrics,
-            "validation": trained.validation.metrics,
-        },
+        "metrics": _metrics(trained.judged),
         "snapshots": trained.snapshots,
         "size": trained.size,
         "weights": {"rule": cell.budget.weights, **run.chosen},
@@ -111,6 +109,15 @@ def assemble(
             "precision": cell.budget.precision,
             "device_type": run.device.type,
         },
+    }
+
+
+def _metrics(judged: Judgement) -> dict[str, Any]:
+    tuned = {} if judged.test_tuned is None else {"test_tuned": judged.test_tuned}
+    return {
+        "test": judged.test.metrics,
+        "validation": judged.validation.metrics,
+        **tuned,
     }
 
 
@@ -149,6 +156,7 @@ def _dataset(
         "leads": list(splits.leads),
         "sampling_rate": splits.sampling_rate,
         "seconds": _seconds(splits),
+        **_chunks(splits),
         "label_rule": dataset.label_rule,
         "synthetic": dataset.synthetic,
         "fingerprint": cell.fingerprint,
@@ -164,6 +172,15 @@ def _seconds(splits: DataSplits) -> float | str:
     if splits.train.window is None:
         return "whole"
     return splits.samples / splits.sampling_rate
+
+
+def _chunks(splits: DataSplits) -> dict[str, Any]:
+    """How longer records were judged; nothing to say where by their middle."""
+    chunking = splits.test.chunking
+    if chunking is None:
+        return {}
+    stride = chunking.stride / splits.sampling_rate
+    return {"chunks": {"stride_seconds": stride, "combine": chunking.combine}}
 
 
 def write_result(
@@ -200,8 +217,8 @@ def write_result(
 
 def _predictions(trained: Trained) -> bytes:
     splits = {
-        "test": (trained.splits.test, trained.test),
-        "validation": (trained.splits.validation, trained.validation),
+        "test": (trained.splits.test, trained.judged.test),
+        "validation": (trained.splits.validation, trained.judged.validation),
     }
     arrays: dict[str, np.ndarray[Any, Any]] = {}
     for name, (split, evaluation) in splits.items():

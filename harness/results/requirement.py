@@ -74,7 +74,7 @@ def _without_test(result: dict[str, Any]) -> dict[str, Any]:
     """No strategy may choose by test figures, those of other cells included."""
     hidden = {**result, "snapshots": []}
     if isinstance(result.get("metrics"), dict):
-        shown = {k: v for k, v in result["metrics"].items() if k != "test"}
+        shown = {k: v for k, v in result["metrics"].items() if k == "validation"}
         hidden["metrics"] = shown
     return hidden
 

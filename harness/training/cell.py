@@ -22,7 +22,7 @@ from harness.data.loading import DataSplits
 from harness.data.opening import OpenData, instantiate
 from harness.data.split_data import SplitData
 from harness.options import Execution
-from harness.training.evaluation import Evaluation, evaluate
+from harness.training.judging import Judgement, judge, judge_snapshot
 from harness.training.run import Run
 from harness.training.weights import take_weights
 
@@ -33,7 +33,7 @@ class Trained:
 
     Attributes
     ----------
-    test, validation
+    judged
         The final weights, judged.
     size
         Of the final weights, as `harness.cost.size` measures it, with the names of
@@ -54,8 +54,7 @@ class Trained:
 
     run: Run
     splits: DataSplits
-    test: Evaluation
-    validation: Evaluation
+    judged: Judgement
     size: dict[str, Any]
     snapshots: list[dict[str, Any]]
     cost: dict[str, Any]
@@ -74,17 +73,16 @@ def train_cell(run: Run, splits: DataSplits, data: OpenData) -> Trained:
     """Train the run to its end, then judge its weights on the test split, once."""
     run.execute()
     subsets = data.dataset.class_subsets
-    test = evaluate(run, splits.test, subsets)
-    validation = evaluate(run, splits.validation, subsets)
+    judged = judge(run, splits, subsets)
     final = {k: v.detach().clone() for k, v in run.model.state_dict().items()}
     shape = run.meter.longest_sample()
     size = measured_size(run.model, shape, run.built_weights)
     snapshots = []
     for entry in run.snapshots.entries:
         take_weights(run, load_weights(run.snapshots.read(entry)))
-        judged = evaluate(run, splits.test, subsets)
+        quality = judge_snapshot(run, splits, subsets)
         own_size = measured_size(run.model, shape, run.built_weights)
-        snapshots.append({**entry, "test": judged.metrics, "size": own_size})
+        snapshots.append({**entry, **quality, "size": own_size})
     take_weights(run, final)
     cost = run.meter.summary(run.model, getattr(run, "optimizer", None))
     latency = _latencies(run, splits.test, final)
@@ -93,8 +91,7 @@ def train_cell(run: Run, splits: DataSplits, data: OpenData) -> Trained:
     return Trained(
         run,
         splits,
-        test,
-        validation,
+        judged,
         {**size, "layers": list(size["remaining_by_layer"])},
         snapshots,
         cost,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
@@ -17,7 +17,7 @@ from harness.catalog.parameters import resolve_parameters
 from harness.cell import Cell, PluginChoice
 from harness.errors import ConfigError
 from harness.options import Budget, DataOptions
-from harness.results.files import parse_json
+from harness.results.files import parse_json, read_json
 from harness.results.requirement import Requirement
 from harness.results.state import RESULT, WEIGHTS
 from harness.validation import explain
@@ -65,6 +65,21 @@ class SavedCell(_File):
     budget: Budget
     seed: int
     requires: dict[str, SavedCell] = {}
+
+
+class _SavedTuned(_File):
+    thresholds: dict[str, FiniteFloat]
+
+
+class _SavedMetrics(_File):
+    test_tuned: _SavedTuned | None = None
+
+
+class _SavedResult(_File):
+    """What is needed of the `result.json` beside weights."""
+
+    cell: str
+    metrics: _SavedMetrics
 
 
 @dataclass(frozen=True)
@@ -177,6 +192,35 @@ def requirements_beside(
         there = (runs / own / RESULT).is_file()
         found[role] = Requirement(cell, saved.id, runs / own if there else None)
     return found
+
+
+def thresholds_beside(
+    weights: SavedWeights, classes: Sequence[str]
+) -> dict[str, float] | None:
+    """The thresholds, by class, that the weights' cell chose on its validation split:
+    from its `result.json`, if the weights lie beside it; None where none are known.
+
+    Raises
+    ------
+    ConfigError
+        If the file is damaged.
+    """
+    file = weights.path.with_name(RESULT)
+    if not file.is_file():
+        return None
+    try:
+        result = _SavedResult.model_validate(read_json(file))
+    except ValidationError as error:
+        schema = _SavedResult.model_json_schema()
+        raise ConfigError(explain(error.errors(), schema), str(file)) from None
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"can't be read: {error}", str(file)) from None
+    tuned = result.metrics.test_tuned
+    if result.cell != weights.cell.id or tuned is None:
+        return None
+    if set(tuned.thresholds) != set(classes):
+        raise ConfigError("its thresholds aren't those of its classes", str(file))
+    return {name: tuned.thresholds[name] for name in classes}
 
 
 def mismatches(model: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> list[str]:
