@@ -20,9 +20,13 @@ if TYPE_CHECKING:
     from harness.data.index import RecordIndex
     from harness.data.opening import OpenData
     from harness.data.prepare import Prepared
+    from harness.options import DataOptions
+    from harness.plugin import Dataset
 
 BAD = 1
 """Exit code: there are records that can't be used."""
+SHOWN = 5
+"""Windows of a record that are listed."""
 
 
 def _say(text: str) -> None:
@@ -109,10 +113,40 @@ def _about(chosen: ChosenDataset, data: OpenData) -> str:
         "task": f"{dataset.task}, {len(dataset.classes)} classes",
         "leads": ", ".join(leads),
         "sampling rate": f"{sampling_rate(dataset, options):g} Hz",
+        "length": _length(dataset, options),
         "label rule": dataset.label_rule,
         "fingerprint": data.index.fingerprint,
     }
     return "\n".join(f"{key}: {value}" for key, value in facts.items())
+
+
+def _length(dataset: Dataset, options: DataOptions) -> str:
+    """Of a sample, and what becomes of records that are longer."""
+    from harness.data.suitability import chunking, sampling_rate, window_samples
+
+    rate, window = sampling_rate(dataset, options), window_samples(dataset, options)
+    if window is None:
+        return "whole records"
+    seconds, cut = f"{window / rate:g} s", chunking(dataset, options)
+    if cut is None:
+        return f"{seconds}; of longer records the middle"
+    stride = f"{cut.stride / rate:g} s"
+    return f"{seconds}; of longer records the {cut.combine} of windows every {stride}"
+
+
+def _windows(samples: int, dataset: Dataset, options: DataOptions) -> str:
+    """The windows that a record is judged by, in s; nothing where it's by one."""
+    from harness.data.chunks import window_starts
+    from harness.data.suitability import chunking, sampling_rate, window_samples
+
+    rate, window = sampling_rate(dataset, options), window_samples(dataset, options)
+    cut = chunking(dataset, options)
+    if cut is None or window is None or samples <= window:
+        return ""
+    starts = window_starts(samples, window, cut.stride)
+    shown = ", ".join(f"{s / rate:g}-{(s + window) / rate:g}" for s in starts[:SHOWN])
+    more = ", ..." if len(starts) > SHOWN else ""
+    return f"judged by {len(starts)} windows: {shown}{more} s"
 
 
 def _counts(counts: dict[str, dict[str, Any]], classes: list[str]) -> str:
@@ -160,6 +194,9 @@ def draw(
     path = out or Path(f"{chosen.label}-{name}.png".replace("/", "_"))
     draw_record(signal, rate, leads, title, path)
     _say(f"{title}: {path}")
+    windows = _windows(signal.shape[-1], data.dataset, data.options)
+    if windows:
+        _say(windows)
     return 0
 
 

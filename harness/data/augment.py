@@ -33,9 +33,10 @@ def augment_batch(
     Returns
     -------
     Batch
-        With float32 labels of shape (batch, classes) where samples were mixed. Ids,
-        patients and weights are those of each sample's first part; after `cutmix`,
-        which leaves the rest of the record as it is, side features are, too.
+        With float32 labels of shape (batch, classes) where samples were mixed, and
+        its views mixed in the same way. Ids, patients and weights are those of each
+        sample's first part; after `cutmix`, which leaves the rest of the record as it
+        is, side features are, too.
     """
     for augmentation in augmentations:
         if isinstance(augmentation, Mixup):
@@ -63,6 +64,7 @@ def mixup(batch: Batch, alpha: float, classes: int, rng: np.random.Generator) ->
     mixed = replace(
         batch,
         signals=mix(batch.signals),
+        views={leads: mix(signals) for leads, signals in batch.views.items()},
         labels=mix(soft_labels(batch.labels, classes)),
         side={name: mix(values) for name, values in batch.side.items()},
         side_features=None if beside is None else mix(beside),
@@ -94,9 +96,14 @@ def cutmix(batch: Batch, alpha: float, classes: int, rng: np.random.Generator) -
     cut = (time >= start[:, None]) & (time < (start + width)[:, None])
     kept = (1 - width / own)[:, None]
     labels = soft_labels(batch.labels, classes)
+
+    def cut_in(signals: Tensor) -> Tensor:
+        return torch.where(cut[:, None], signals[partner], signals)
+
     return replace(
         batch,
-        signals=torch.where(cut[:, None], batch.signals[partner], batch.signals),
+        signals=cut_in(batch.signals),
+        views={leads: cut_in(signals) for leads, signals in batch.views.items()},
         labels=kept * labels + (1 - kept) * labels[partner],
     )
 

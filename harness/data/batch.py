@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self
 
 import torch
 from torch import Tensor
+
+from harness.errors import PluginError
 
 
 @dataclass
@@ -36,6 +38,11 @@ class Batch:
     side_features
         The same as models take it, float32, shape (batch, 5), its columns named in
         `harness.data.side_features`; None where the suite asks for no side features.
+    leads
+        Names of the leads, in the order of the rows of `signals`.
+    views
+        The same records through other leads, float32, shape (batch, leads, samples),
+        by those leads: what required cells see; of training and validation records.
     """
 
     signals: Tensor
@@ -48,51 +55,87 @@ class Batch:
     mask: Tensor | None = None
     side: dict[str, Tensor] = field(default_factory=dict)
     side_features: Tensor | None = None
+    leads: tuple[str, ...] = ()
+    views: dict[tuple[str, ...], Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return int(self.signals.shape[0])
 
     def to(self, device: torch.device) -> Self:
         """The batch with its tensors on `device`."""
-        moved: dict[str, Any] = {
-            f.name: value.to(device, non_blocking=True)
-            for f in fields(self)
-            if isinstance(value := getattr(self, f.name), Tensor)
-        }
-        side = {k: v.to(device, non_blocking=True) for k, v in self.side.items()}
-        return replace(self, **moved, side=side)
+        return self._changed(lambda tensor: tensor.to(device, non_blocking=True))
 
     def select(self, which: Tensor) -> Self:
         """The samples of a bool mask, shape (batch,), or of positions, shape (n,)."""
         rows = which.nonzero().squeeze(1) if which.dtype == torch.bool else which
-        chosen: dict[str, Any] = {
-            f.name: value[rows.to(value.device)]
-            for f in fields(self)
-            if isinstance(value := getattr(self, f.name), Tensor)
-        }
         positions = rows.tolist()
         return replace(
-            self,
-            **chosen,
+            self._changed(lambda tensor: tensor[rows.to(tensor.device)]),
             ids=[self.ids[i] for i in positions],
             patients=[self.patients[i] for i in positions],
-            side={k: v[rows.to(v.device)] for k, v in self.side.items()},
         )
 
     def part(self, rows: slice) -> Self:
         """Some neighbours of the batch, which share its memory."""
+        return replace(
+            self._changed(lambda tensor: tensor[rows]),
+            ids=self.ids[rows],
+            patients=self.patients[rows],
+        )
+
+    def _changed(self, change: Callable[[Tensor], Tensor]) -> Self:
+        """The batch with each of its tensors changed."""
         tensors: dict[str, Any] = {
-            f.name: value[rows]
+            f.name: change(value)
             for f in fields(self)
             if isinstance(value := getattr(self, f.name), Tensor)
         }
         return replace(
             self,
             **tensors,
-            ids=self.ids[rows],
-            patients=self.patients[rows],
-            side={k: v[rows] for k, v in self.side.items()},
+            side={name: change(values) for name, values in self.side.items()},
+            views={leads: change(signals) for leads, signals in self.views.items()},
         )
+
+    def view(self, leads: Sequence[str]) -> Self:
+        """The batch seen through other leads: the same crop, mix and samples.
+
+        Parameters
+        ----------
+        leads
+            The batch's own, or those of a cell that this one requires.
+
+        Raises
+        ------
+        PluginError
+            If the batch wasn't loaded with these leads.
+        """
+        wanted = tuple(leads)
+        if wanted == self.leads:
+            return self
+        if wanted not in self.views:
+            known = "; ".join(", ".join(names) for names in (self.leads, *self.views))
+            raise PluginError(
+                f"batch.view({', '.join(wanted)}): the batch has no such view, only of "
+                f"{known}: leads other than a cell's own are loaded for the cells that "
+                "it requires, for training and validation"
+            )
+        return replace(self, signals=self.views[wanted], leads=wanted, views={})
+
+    def step_mask(self, steps: int) -> Tensor | None:
+        """Which of a network's steps hold signal: bool, shape (batch, steps).
+
+        None where all records have one length. A step holds signal if its first sample
+        does.
+
+        Parameters
+        ----------
+        steps
+            Into which the network divides a record, evenly.
+        """
+        if self.lengths is None:
+            return None
+        return step_mask(self.lengths, self.signals.shape[-1], steps)
 
     @classmethod
     def concatenate(cls, batches: Sequence[Self]) -> Self:
@@ -121,4 +164,17 @@ class Batch:
             mask=torch.cat([padded(m) for m in masks]) if masks else None,
             side={k: torch.cat([b.side[k] for b in batches]) for k in first.side},
             side_features=torch.cat(beside) if beside else None,
+            views={
+                leads: torch.cat([padded(b.views[leads]) for b in batches])
+                for leads in first.views
+            },
         )
+
+
+def step_mask(lengths: Tensor, samples: int, steps: int) -> Tensor:
+    """Which steps of records hold signal, of `samples` each with their padding: bool,
+    shape (batch, steps).
+    """
+    first = torch.arange(steps, device=lengths.device) * (samples / steps)
+    mask: Tensor = first.unsqueeze(0) < lengths.unsqueeze(1)
+    return mask

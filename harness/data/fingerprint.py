@@ -10,6 +10,7 @@ import hashlib
 import json
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,37 +22,57 @@ from harness.paths import expanded
 from harness.results.files import canonical
 
 Request = dict[str, Any]
+Answer = dict[str, Any] | DataError
 
 INDEX_VERSION = 2
 """Raised when the core's own part in making an index changes."""
 
 
-def dataset_fingerprint(request: Request) -> dict[str, Any]:
-    """The summary of a data set's record index, from the cache where nothing changed.
+def dataset_fingerprints(requests: Sequence[Request]) -> list[Answer]:
+    """Summaries of data sets' record indices, from the cache where nothing changed.
+
+    Requests for one data set with several options are indexed together, so that its
+    records are listed once.
 
     Parameters
     ----------
-    request
-        `plugin_file` (what `load_plugin_class` takes), `class`, `name`, `version`,
-        `params`, `options` (a dumped `DataOptions`), `suite_folder` (or None),
-        `source_hash`, `folder`, `index_files` and, for messages, `source`.
+    requests
+        Each with `plugin_file` (what `load_plugin_class` takes), `class`, `name`,
+        `version`, `params`, `options` (a dumped `DataOptions`), `suite_folder` (or
+        None), `source_hash`, `folder`, `index_files` and, for messages, `source`.
 
     Returns
     -------
-    dict
-        As `harness.data.index.summarise`.
+    list of dict or DataError
+        As `harness.data.index.summarise`; why a data set can't be indexed.
 
     Raises
     ------
-    DataError, ConfigError
-        What indexing the data set raises.
+    ConfigError
+        If a data set can't serve its options.
     """
-    path = cache_root() / "index" / f"{request['name']}-{_key(request)}.json"
-    summary = recall(path)
-    if summary is None:
-        summary = _ask_process(request)
-        remember(path, summary)
-    return summary
+    answers: list[Answer | None] = []
+    unknown: dict[str, list[int]] = {}
+    for i, request in enumerate(requests):
+        try:
+            answers.append(recall(_path(request)))
+        except DataError as error:
+            answers.append(error)
+        if answers[i] is None:
+            alike = {key: request[key] for key in request if key != "options"}
+            root = _options(request).root
+            unknown.setdefault(canonical([alike, root]), []).append(i)
+    for places in unknown.values():
+        told = _ask_process([requests[i] for i in places])
+        for i, answer in zip(places, told, strict=True):
+            answers[i] = answer
+            if isinstance(answer, dict):
+                remember(_path(requests[i]), answer)
+    return [answer for answer in answers if answer is not None]
+
+
+def _path(request: Request) -> Path:
+    return cache_root() / "index" / f"{request['name']}-{_key(request)}.json"
 
 
 def _key(request: Request) -> str:
@@ -93,46 +114,53 @@ def _root(request: Request) -> Path:
     )
 
 
-def _ask_process(request: Request) -> dict[str, Any]:
+def _ask_process(requests: Sequence[Request]) -> list[Answer]:
+    """Index one data set with the options of each request."""
     done = subprocess.run(
         [sys.executable, "-P", "-m", "harness.data.fingerprint"],
-        input=json.dumps(request),
+        input=json.dumps(requests),
         capture_output=True,
         text=True,
         check=False,
     )
     try:
-        answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        told: list[dict[str, Any]] = json.loads(done.stdout.splitlines()[-1])
+        assert len(told) == len(requests)
     except (IndexError, ValueError):
         last = (done.stderr.strip() or f"exit code {done.returncode}").splitlines()[-1]
-        raise DataError(
-            f"dataset {request['name']!r}: its records can't be listed: {last}"
-        ) from None
-    if "problems" in answer:
-        raise ConfigError(answer["problems"], answer["where"])
-    if "error" in answer:
-        raise DataError(answer["error"])
-    return answer
+        name = requests[0]["name"]
+        error = DataError(f"dataset {name!r}: its records can't be listed: {last}")
+        return [error] * len(requests)
+    problems = [p for answer in told for p in answer.get("problems", ())]
+    if problems:
+        (where, *_) = [answer["where"] for answer in told if "problems" in answer]
+        raise ConfigError(list(dict.fromkeys(problems)), where)
+    return [DataError(a["error"]) if "error" in a else a for a in told]
 
 
-def _answer(request: Request) -> dict[str, Any]:
+def _answers(requests: Sequence[Request]) -> Iterator[dict[str, Any]]:
     from harness.catalog import load_plugin_class
     from harness.data.index import index_records, summarise
     from harness.plugin import Dataset
 
-    dataset_class = load_plugin_class(request["plugin_file"], request["class"])
+    first = requests[0]
+    dataset_class = load_plugin_class(first["plugin_file"], first["class"])
     assert issubclass(dataset_class, Dataset)
-    params = dataset_class.Params.model_validate_json(json.dumps(request["params"]))
-    dataset = dataset_class(params, _root(request))
-    try:
-        index = index_records(dataset, _options(request), _suite_folder(request))
-    except ConfigError as error:
-        return {"problems": error.problems, "where": error.where}
-    except DataError as error:
-        return {"error": str(error)}
-    return summarise(index)
+    params = dataset_class.Params.model_validate_json(json.dumps(first["params"]))
+    dataset = dataset_class(params, _root(first))
+    listed = None
+    for request in requests:
+        try:
+            listed = dataset.records() if listed is None else listed
+            options, folder = _options(request), _suite_folder(request)
+            yield summarise(index_records(dataset, options, folder, listed))
+        except ConfigError as error:
+            yield {"problems": error.problems, "where": error.where}
+        except DataError as error:
+            yield {"error": str(error)}
 
 
 if __name__ == "__main__":
     # A plugin may print: only the last line is the answer.
-    sys.stdout.write("\n" + json.dumps(_answer(json.loads(sys.stdin.read()))) + "\n")
+    told = list(_answers(json.loads(sys.stdin.read())))
+    sys.stdout.write("\n" + json.dumps(told) + "\n")

@@ -57,9 +57,17 @@ class RecordIndex:
 
 
 def index_records(
-    dataset: Dataset, options: DataOptions, suite_folder: Path | None = None
+    dataset: Dataset,
+    options: DataOptions,
+    suite_folder: Path | None = None,
+    listed: pd.DataFrame | None = None,
 ) -> RecordIndex:
     """Ask a data set for its records, check them and divide them into splits.
+
+    Parameters
+    ----------
+    listed
+        The data set's records, where they have been asked for already.
 
     Raises
     ------
@@ -68,7 +76,7 @@ def index_records(
     ConfigError
         If the set can't serve the options, or the split can't be made.
     """
-    asked = dataset.records()
+    asked = dataset.records() if listed is None else listed
     _check_columns(asked, dataset)
     check_options(dataset, options, asked.columns)
     records, excluded = _kept(asked)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -19,7 +19,7 @@ from harness.data.signals import Signals, Statistics, normalise, training_statis
 from harness.data.split_data import SplitData, held_in_memory
 from harness.data.split_names import SPLITS
 from harness.data.splits import check_splits
-from harness.data.suitability import sampling_rate, window_samples
+from harness.data.suitability import chunking, sampling_rate, window_samples
 from harness.options import DataOptions
 from harness.plugin import Dataset, Task
 
@@ -64,10 +64,18 @@ def load(
     options: DataOptions,
     *,
     memory_budget_bytes: int,
+    views: Mapping[tuple[str, ...], Prepared] | None = None,
 ) -> DataSplits:
     """Load the splits: into memory if they fit the budget, else streamed per batch.
 
     Both ways give the same batches, bit for bit.
+
+    Parameters
+    ----------
+    views
+        Leads through which training and validation records can be seen beside their
+        own, with the prepared file as it is for a cell on these leads: by that cell's
+        training records they are normalised.
 
     Raises
     ------
@@ -75,20 +83,31 @@ def load(
         If bad records leave a split that can't be used.
     """
     leads = tuple(options.leads or dataset.leads)
+    files = {leads: prepared, **(views or {})}
+    sources = {seen: PreparedRecords(file.path, seen) for seen, file in files.items()}
+    scales = {
+        seen: _statistics(_usable(index, files[seen], dataset), source, options)
+        for seen, source in sources.items()
+    }
     records = _usable(index, prepared, dataset)
-    rows = {name: records[records["split"] == name] for name in SPLITS}
-    source = PreparedRecords(prepared.path, leads)
-    statistics = training_statistics(
-        (source.read(record) for record in rows["train"].index), options.normalise
-    )
-    scale = partial(normalise, mode=options.normalise, statistics=statistics)
+    rows: dict[str, pd.DataFrame] = {
+        name: records[records["split"] == name] for name in SPLITS
+    }
     rate = sampling_rate(dataset, options)
     window = window_samples(dataset, options)
-    make = partial(_split, dataset, options, source, scale, window, rate)
-    splits = {name: make(rows[name]) for name in SPLITS}
+
+    def split(name: str, seen: tuple[str, ...]) -> SplitData:
+        scale = partial(normalise, mode=options.normalise, statistics=scales[seen])
+        return _split(dataset, options, sources[seen], scale, window, rate, rows[name])
+
+    splits = {name: split(name, leads) for name in SPLITS}
+    for name in ("train", "validation"):
+        through = {seen: split(name, seen) for seen in views or {}}
+        splits[name] = replace(splits[name], views=through)
     if sum(s.bytes for s in splits.values()) <= memory_budget_bytes:
         splits = {name: held_in_memory(split) for name, split in splits.items()}
-        source.close()
+        for source in sources.values():
+            source.close()
     longest = max(s.padded(s.lengths) for s in splits.values())
     return DataSplits(
         **splits,
@@ -97,8 +116,15 @@ def load(
         leads=leads,
         sampling_rate=rate,
         samples=longest if window is None else window,
-        statistics=statistics,
+        statistics=scales[leads],
     )
+
+
+def _statistics(
+    records: pd.DataFrame, source: PreparedRecords, options: DataOptions
+) -> Statistics | None:
+    training = records.index[records["split"] == "train"]
+    return training_statistics(map(source.read, training), options.normalise)
 
 
 def _usable(index: RecordIndex, prepared: Prepared, dataset: Dataset) -> pd.DataFrame:
@@ -129,10 +155,11 @@ def _split(
             name: torch.tensor(rows[name].to_numpy(dtype=np.float32))
             for name in options.side
         },
-        leads=len(source.leads),
+        leads=source.leads,
         window=window,
         bucket=bucket_samples(rate),
         read=lambda i: scale(source.read(ids[i])),
+        chunking=chunking(dataset, options),
     )
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,15 +35,26 @@ class OpenData:
             self.dataset, self.index, self.options, workers=workers, progress=progress
         )
 
-    def load(self, prepared: Prepared, memory_budget_bytes: int) -> DataSplits:
-        """The three splits."""
+    def load(
+        self,
+        prepared: Prepared,
+        memory_budget_bytes: int,
+        views: Sequence[tuple[str, ...]] = (),
+    ) -> DataSplits:
+        """The three splits; training and validation seen through other leads, too."""
         return load(
             prepared,
             self.index,
             self.dataset,
             self.options,
             memory_budget_bytes=memory_budget_bytes,
+            views={leads: self.through(leads).prepare() for leads in views},
         )
+
+    def through(self, leads: Sequence[str]) -> OpenData:
+        """The same records with other leads."""
+        options = self.options.model_copy(update={"leads": list(leads)})
+        return replace(self, options=options)
 
 
 def open_data(
@@ -85,3 +96,24 @@ def instantiate(choice: PluginChoice) -> Any:
     """The plugin with its parameters."""
     cls: Any = load_plugin_class(choice.locator, choice.class_name)
     return cls(cls.Params.model_validate_json(json.dumps(dict(choice.params))))
+
+
+def leads_beside(cell: Cell, dataset: Dataset) -> list[tuple[str, ...]]:
+    """The leads on which required cells see a cell's records, where these aren't its
+    own and nothing else about the data differs.
+    """
+    own = tuple(cell.options.leads or dataset.leads)
+    found = []
+    for required in cell.requires.values():
+        leads = tuple(required.options.leads or dataset.leads)
+        if seen_alike(cell, required) and leads != own and leads not in found:
+            found.append(leads)
+    return found
+
+
+def seen_alike(cell: Cell, required: Cell) -> bool:
+    """Whether two cells see the same stretch of the same records, through whatever
+    leads.
+    """
+    same = required.options.model_copy(update={"leads": cell.options.leads})
+    return required.dataset == cell.dataset and same == cell.options

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from harness.data.batch import Batch
+from harness.data.chunks import Chunking
 from harness.data.order import Indices
 from harness.data.side_features import side_features
 from harness.data.signals import Signals
@@ -35,7 +37,7 @@ class SplitData:
     side
         Side features by name, float32, shape (records,), NaN where unknown.
     leads
-        Number of leads.
+        Names of the leads, in the order of a record's rows.
     window
         Samples of a batch; None where records are taken whole.
     bucket
@@ -43,6 +45,10 @@ class SplitData:
         come in few shapes.
     read
         Gives a record, by its position.
+    views
+        The same records through other leads, by those.
+    chunking
+        How records that are longer than the window are judged; None: by their middle.
     """
 
     ids: NDArray[np.str_]
@@ -50,10 +56,12 @@ class SplitData:
     labels: Tensor
     lengths: Indices
     side: dict[str, Tensor]
-    leads: int
+    leads: tuple[str, ...]
     window: int | None
     bucket: int
     read: Read
+    views: Mapping[tuple[str, ...], SplitData] = field(default_factory=dict)
+    chunking: Chunking | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -76,13 +84,13 @@ class SplitData:
         positions = np.asarray(indices, dtype=np.int64)
         lengths = self.lengths[positions]
         samples = self.padded(lengths) if self.window is None else self.window
-        signals = self._signals(positions, lengths, samples, crop)
+        placed = _placement(lengths, samples, crop)
         index = torch.from_numpy(positions)
         side = {name: values[index] for name, values in self.side.items()}
         whole = self.window is None
         valid = torch.from_numpy(lengths)
         return Batch(
-            signals=torch.from_numpy(signals),
+            signals=self._signals(positions, samples, placed),
             labels=self.labels[index],
             index=index,
             ids=self.ids[positions].tolist(),
@@ -92,33 +100,40 @@ class SplitData:
             mask=torch.arange(samples) < valid[:, None] if whole else None,
             side=side,
             side_features=side_features(side),
+            leads=self.leads,
+            views={
+                leads: view._signals(positions, samples, placed)
+                for leads, view in self.views.items()
+            },
         )
+
+    def without_views(self) -> Self:
+        """The same records, through their own leads only."""
+        return replace(self, views={})
 
     @property
     def bytes(self) -> int:
-        """Size of all signals in memory."""
-        return 4 * self.leads * int(self.lengths.sum())
+        """Size of all signals in memory, views included."""
+        own = 4 * len(self.leads) * int(self.lengths.sum())
+        return own + sum(view.bytes for view in self.views.values())
 
     def padded(self, lengths: Indices) -> int:
         """Samples of a batch of whole records."""
         return -(-int(lengths.max()) // self.bucket) * self.bucket
 
     def _signals(
-        self,
-        positions: Indices,
-        lengths: Indices,
-        samples: int,
-        crop: np.random.Generator | None,
-    ) -> Signals:
-        starts, places = _placement(lengths, samples, crop)
-        signals = np.zeros((len(positions), self.leads, samples), dtype=np.float32)
-        taken = np.minimum(lengths, samples)
+        self, positions: Indices, samples: int, placed: tuple[Indices, Indices]
+    ) -> Tensor:
+        """float32, shape (batch, leads, samples)."""
+        starts, places = placed
+        signals = np.zeros((len(positions), len(self.leads), samples), np.float32)
+        taken = np.minimum(self.lengths[positions], samples)
         columns = (positions, starts, places, taken)
         rows = zip(*(c.tolist() for c in columns), strict=True)
         for row, (position, start, place, n) in enumerate(rows):
             record = self.read(position)
             signals[row, :, place : place + n] = record[:, start : start + n]
-        return signals
+        return torch.from_numpy(signals)
 
 
 def _placement(
@@ -134,14 +149,16 @@ def _placement(
 
 
 def held_in_memory(split: SplitData) -> SplitData:
-    """The same split, read once into one block of memory."""
-    ends = np.cumsum(split.lengths) * split.leads
-    starts = ends - split.lengths * split.leads
+    """The same split, read once into memory: a block for each view."""
+    leads = len(split.leads)
+    ends = np.cumsum(split.lengths) * leads
+    starts = ends - split.lengths * leads
     block = np.empty(ends[-1], dtype=np.float32)
 
     def read(i: int) -> Signals:
-        return block[starts[i] : ends[i]].reshape(split.leads, -1)
+        return block[starts[i] : ends[i]].reshape(leads, -1)
 
     for i in range(len(split)):
         read(i)[:] = split.read(i)
-    return replace(split, read=read)
+    views = {leads: held_in_memory(view) for leads, view in split.views.items()}
+    return replace(split, read=read, views=views)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.catalog import source_hash
 from harness.cell import Cell
 from harness.data.loading import DataSplits
-from harness.data.opening import OpenData, open_cell_data
+from harness.data.opening import OpenData, leads_beside, open_cell_data
 from harness.data.prepare import Prepared
 from harness.errors import ConfigError
 from harness.execution.job import Job
@@ -32,7 +32,7 @@ def prepare_run(job: Job, data: OpenData) -> tuple[Prepared, DataSplits, Run]:
     """The cell's prepared file, its splits and its run, not started."""
     prepared = data.prepare()
     budget = int(job.execution.memory_budget_gib * 2**30)
-    splits = data.load(prepared, budget)
+    splits = data.load(prepared, budget, leads_beside(job.cell, data.dataset))
     return prepared, splits, make_run(job.cell, splits, job.folder, job.execution)
 
 

@@ -16,8 +16,9 @@ from accelerate.state import AcceleratorState
 from harness.cell import Cell
 from harness.cost.clock import synchronise
 from harness.data.batch import Batch
+from harness.data.chunks import windows_of
 from harness.data.loading import DataSplits
-from harness.data.opening import OpenData, open_data
+from harness.data.opening import OpenData, leads_beside, open_data
 from harness.errors import HarnessError
 from harness.execution.noise import noise_splits
 from harness.execution.places import Request
@@ -136,7 +137,8 @@ def _estimated(cell: Cell, known: dict[str, OpenData]) -> Cost:
     try:
         if key not in known:
             known[key] = open_data(cell.dataset, cell.options, cell.suite_folder)
-        splits = noise_splits(known[key])
+        opened = known[key]
+        splits = noise_splits(opened, leads_beside(cell, opened.dataset))
         return _tried(cell, splits)
     except HarnessError as error:
         return Cost(note=str(error).splitlines()[0])
@@ -183,7 +185,8 @@ def _stepped(run: Run, splits: DataSplits) -> Cost:
     memory = run.meter.summary(run.model, run.optimizer)["peak_memory_bytes"]
     forward_seconds = min(_timed(run, lambda: _judge(run, batch)) for _ in range(2))
     samples = len(run.train) * budget.epochs
-    judged = len(splits.validation) * (budget.epochs + 1) + len(splits.test)
+    validation, test = (len(windows_of(s)) for s in (splits.validation, splits.test))
+    judged = validation * (budget.epochs + 1) + test
     share = float(run.train.lengths.mean() / run.train.lengths[longest].mean())
     scale = share if run.train.window is None else 1.0
     return Cost(

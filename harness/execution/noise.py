@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import NDArray
 
@@ -18,37 +18,39 @@ from harness.data.prepared_file import read_contents
 from harness.data.signals import Signals
 from harness.data.split_data import SplitData
 from harness.data.split_names import SPLITS
-from harness.data.suitability import sampling_rate, window_samples
+from harness.data.suitability import chunking, sampling_rate, window_samples
 from harness.errors import DataError
 
 
-def noise_splits(data: OpenData) -> DataSplits:
+def noise_splits(data: OpenData, views: Sequence[tuple[str, ...]] = ()) -> DataSplits:
     """As many records as the data set has, of its leads and lengths, in its classes.
+
+    Records that are to be judged in chunks have the length of one as long as they
+    aren't prepared.
+
+    Parameters
+    ----------
+    views
+        Other leads through which training and validation records are seen, too.
 
     Raises
     ------
     DataError
         If records are taken whole and aren't prepared yet: their lengths aren't known.
     """
-    dataset, options, records = data.dataset, data.options, data.index.records
+    dataset, options = data.dataset, data.options
     leads = tuple(options.leads or dataset.leads)
     rate = sampling_rate(dataset, options)
     window = window_samples(dataset, options)
     lengths = _lengths(data, window)
-    noise = generator(0, "noise").standard_normal((len(leads), max(lengths.values())))
-    signals = noise.astype(np.float32)
-    splits = {
-        name: _split(
-            records[records["split"] == name],
-            lengths,
-            signals,
-            _labels(records["split"].eq(name).sum(), dataset.classes, dataset.task),
-            window,
-            bucket_samples(rate),
-            options.side,
-        )
-        for name in SPLITS
-    }
+
+    def split(name: str, seen: tuple[str, ...]) -> SplitData:
+        return _split(data, name, seen, lengths, window, bucket_samples(rate))
+
+    splits = {name: split(name, leads) for name in SPLITS}
+    for name in ("train", "validation"):
+        through = {seen: split(name, seen) for seen in views}
+        splits[name] = replace(splits[name], views=through)
     longest = max(s.padded(s.lengths) for s in splits.values())
     return DataSplits(
         **splits,
@@ -62,37 +64,44 @@ def noise_splits(data: OpenData) -> DataSplits:
 
 
 def _split(
-    rows: pd.DataFrame,
+    data: OpenData,
+    name: str,
+    leads: tuple[str, ...],
     lengths: dict[str, int],
-    signals: Signals,
-    labels: torch.Tensor,
     window: int | None,
     bucket: int,
-    side: Sequence[str],
 ) -> SplitData:
+    dataset, records = data.dataset, data.index.records
+    rows = records[records["split"] == name]
     ids = rows.index.to_numpy(dtype=np.str_)
     own: NDArray[np.int64] = np.array([lengths[i] for i in ids], dtype=np.int64)
+    shape = len(leads), max(lengths.values())
+    noise = generator(0, "noise").standard_normal(shape)
+    signals: Signals = noise.astype(np.float32)
     return SplitData(
         ids=ids,
         patients=rows["patient"].to_numpy(dtype=np.str_),
-        labels=labels,
+        labels=_labels(len(ids), dataset.classes, dataset.task),
         lengths=own,
-        side={name: torch.zeros(len(ids)) for name in side},
-        leads=len(signals),
+        side={feature: torch.zeros(len(ids)) for feature in data.options.side},
+        leads=leads,
         window=window,
         bucket=bucket,
         read=lambda i: signals[:, : own[i]],
+        chunking=chunking(dataset, data.options),
     )
 
 
 def _lengths(data: OpenData, window: int | None) -> dict[str, int]:
-    """Samples of each record; the window's, where there is one."""
+    """Samples of each record; the window's, where no more than that is needed."""
     ids = data.index.records.index
-    if window is not None:
+    if window is not None and data.options.chunks is None:
         return dict.fromkeys(ids, window)
     key = prepared_key(data.dataset, data.index, data.options)
     path = cache_root() / "prepared" / f"{data.dataset.name}-{key}.h5"
     contents = read_contents(path)
+    if contents is None and window is not None:
+        return dict.fromkeys(ids, window)
     if contents is None:
         raise DataError("whole records: known once they are prepared")
     found = dict(zip(contents.ids, contents.lengths.tolist(), strict=True))

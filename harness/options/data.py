@@ -61,6 +61,24 @@ class Split(Parameters):
         return self
 
 
+class Chunks(Parameters):
+    """How records that are longer than `seconds` are judged: by all their windows,
+    whose probabilities become one. Training isn't changed.
+    """
+
+    stride_seconds: float | None = Field(
+        None,
+        gt=0,
+        le=86_400,
+        description="from the start of a window to that of the next, s; at most, and "
+        "by default, `seconds`",
+    )
+    combine: Literal["mean", "max"] = Field(
+        "mean",
+        description="a record's probability: the mean over its windows, or the largest",
+    )
+
+
 Normalise = Literal["record", "record-minmax", "train-lead", "train-global", "none"]
 
 
@@ -75,6 +93,10 @@ class DataOptions(Parameters):
     )
     seconds: float | Literal["whole"] | None = Field(
         None, description='length of a sample in s, or "whole" (padded and masked)'
+    )
+    chunks: Chunks | None = Field(
+        None,
+        description="judge longer records by all their windows; default: by the middle",
     )
     normalise: Normalise = "record"
     filter: Filter | None = None

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from harness.data.batch import Batch
+from harness.data.chunks import Windows, windows_of
 from harness.data.order import batches
 from harness.data.split_data import SplitData
 from harness.errors import CellError, Interrupted, PluginError
@@ -43,6 +44,9 @@ def evaluate(
 ) -> Evaluation:
     """Send a split through the model in eval mode; counted as evaluation, not cost.
 
+    A record that the split says is to be cut goes through window by window; what
+    `predict` makes of these is combined.
+
     Raises
     ------
     PluginError
@@ -52,7 +56,7 @@ def evaluate(
     run.model.eval()
     run.even_out()
     with run.clock.measure("evaluation"), run.meter.paused(), torch.no_grad():
-        probabilities = _predict(run, split)
+        probabilities = _predict(run, split.without_views())
     run.model.train(was_training)
     labels = split.labels.numpy()
     metrics = evaluate_probabilities(
@@ -67,24 +71,26 @@ def _without_answers(batch: Batch) -> Batch:
 
 
 def _predict(run: Run, split: SplitData) -> NDArray[np.float32]:
+    windows = windows_of(split)
     # Neighbours in length share a batch, so that whole records need little padding.
-    order = np.argsort(split.lengths, kind="stable")
+    order = np.argsort(windows.rows.lengths, kind="stable")
     budget = run.cell.budget
     parts = batches(order, min(budget.batch_size, budget.micro_batch or len(order)))
     own = parts[run.processes.rank :: run.processes.count]
-    told = run.processes.gather([(p, _predict_batch(run, split, p)) for p in own])
-    return _each_once([part for parts in told for part in parts], split)
+    told = run.processes.gather([(p, _predict_batch(run, windows, p)) for p in own])
+    each = _each_once([part for parts in told for part in parts], len(windows))
+    return windows.combined(each, sum_to_one=run.task == "single-label")
 
 
 def _predict_batch(
-    run: Run, split: SplitData, positions: NDArray[np.int64]
+    run: Run, windows: Windows, positions: NDArray[np.int64]
 ) -> NDArray[np.float32]:
-    """Probabilities of some records, shape (records, classes)."""
+    """Probabilities of some windows, shape (windows, classes)."""
     # Processes that share the cell stop together, between two iterations of a loop.
     if run.processes.count == 1 and run.loops.stop_requested:
         raise Interrupted("asked to stop")
     run.loops.ticks += 1
-    batch = _without_answers(split.batch(positions)).to(run.device)
+    batch = _without_answers(windows.batch(positions)).to(run.device)
     outputs = run.forward(batch)
     predicted = run.hook.predict(run=run, batch=batch, outputs=outputs)
     if predicted.shape != (len(batch), len(run.classes)):
@@ -97,12 +103,11 @@ def _predict_batch(
 
 
 def _each_once(
-    parts: Sequence[tuple[NDArray[np.int64], NDArray[np.float32]]], split: SplitData
+    parts: Sequence[tuple[NDArray[np.int64], NDArray[np.float32]]], number: int
 ) -> NDArray[np.float32]:
-    """Probabilities in the order of the split's records, each record's once."""
+    """Probabilities in the order of the windows, each window's once."""
     positions = np.concatenate([where for where, _ in parts])
-    ids = split.ids[positions]
-    if not len(ids) == len(split) == len(np.unique(ids)):
+    if not np.array_equal(np.sort(positions), np.arange(number)):
         raise CellError("a record was not judged exactly once")
     values = np.concatenate([found for _, found in parts])
     ordered = np.empty_like(values)

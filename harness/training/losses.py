@@ -131,13 +131,3 @@ def is_correct(probability: Tensor, labels: Tensor, task: Task) -> Tensor:
         return ((probability >= 0.5) == (labels >= 0.5)).all(1)
     truth = labels if labels.ndim == 1 else labels.argmax(1)
     return probability.argmax(1) == truth
-
-
-def step_mask(lengths: Tensor, samples: int, steps: int) -> Tensor:
-    """Which of a model's steps hold signal: bool, shape (batch, steps).
-
-    A step holds signal if its first sample does; steps divide `samples` evenly.
-    """
-    first = torch.arange(steps, device=lengths.device) * (samples / steps)
-    mask: Tensor = first.unsqueeze(0) < lengths.unsqueeze(1)
-    return mask

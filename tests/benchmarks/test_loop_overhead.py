@@ -61,7 +61,7 @@ def test_a_batch_from_memory(benchmark):
         labels=torch.zeros(512, dtype=torch.int64),
         lengths=np.full(512, 1000),
         side={},
-        leads=12,
+        leads=tuple(f"L{i}" for i in range(12)),
         window=1000,
         bucket=1,
         read=lambda i: signals[i],

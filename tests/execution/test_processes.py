@@ -40,6 +40,22 @@ ONE_RECORD = strategy_source(
 ONE_RECORD = ONE_RECORD.replace(
     'name = "one-record"\n', 'name = "one-record"\n    batch_independent = True\n'
 )
+# It learns from a network that sees the same mixes through other leads.
+OTHER_LEADS = strategy_source(
+    "other-leads",
+    "    def requires(self, cell):\n"
+    "        elder = cell.with_strategy('baseline').with_options(leads=['V1', 'I'])\n"
+    "        return {'elder': elder}\n\n"
+    "    @hookimpl\n"
+    "    def extra_losses(self, run, batch, outputs):\n"
+    "        told = run.required('elder').outputs(batch).logits\n"
+    "        apart = (outputs.logits - told).square().mean(1)\n"
+    "        run.log_mean(apart=apart, record=batch.index.float())\n"
+    "        return apart\n",
+)
+OTHER_LEADS = OTHER_LEADS.replace(
+    'name = "other-leads"\n', 'name = "other-leads"\n    batch_independent = True\n'
+)
 JUDGES_ALONE = strategy_source(
     "judges-alone",
     "    def training_step(self, run, batch):\n"
@@ -77,7 +93,10 @@ FAILS_ON_ONE = strategy_source(
     "        if 5 in batch.index:\n"
     "            raise KeyError('record five')\n",
 )
-SOURCES = (ONE_RECORD, COMES_APART, FAILS_ON_ONE, JUDGES_ALONE, CHOOSES_ALONE)
+SOURCES = (
+    *(ONE_RECORD, OTHER_LEADS),
+    *(COMES_APART, FAILS_ON_ONE, JUDGES_ALONE, CHOOSES_ALONE),
+)
 SUITE = """
 name = "several"
 plugins = ["plugins"]
@@ -130,6 +149,10 @@ controls = false
 [[strategy]]
 use = "one-record"
 controls = false
+[[strategy]]
+use = "other-leads"
+label = "other-leads"
+budget = { augment = ["mixup"] }
 """
 
 
@@ -197,8 +220,8 @@ def by_label(runs):
     return found
 
 
-LABELS = ["majority", "mixed", "dbpd", "packed", "alternating", "one-record"]
-TRAINED = LABELS[1:]
+TRAINED = ["mixed", "dbpd", "packed", "alternating", "one-record", "other-leads"]
+KEEPS_ALL = ("mixed", "other-leads")
 
 
 def close(a, b):
@@ -237,7 +260,7 @@ def test_counts_and_metrics_equal_those_of_one_whole_batch(one, other, label, re
     assert close(cost, others)
     assert close(alone["metrics"], shared["metrics"])
     kept = [f / "kept.npz" for f in (folder, other_folder) if (f / "kept.npz").exists()]
-    assert len({path.read_bytes() for path in kept}) == (0 if label == "mixed" else 1)
+    assert len({path.read_bytes() for path in kept}) == (label not in KEEPS_ALL)
     rows = [
         [json.loads(line) for line in (f / "history.jsonl").read_text().splitlines()]
         for f in (folder, other_folder)
@@ -259,6 +282,9 @@ def test_the_cases_hold_what_they_are_for(one):
         *("filtered", "reused", "revision")
     ]
     assert rows["alternating"][1]["kept"] == rows["alternating"][0]["kept"] < 30
+    everything = rows["other-leads"]
+    assert len({r["record"] for r in everything}) == 1
+    assert all(r["apart"] > 0 for r in everything)
 
 
 @pytest.mark.parametrize("other", ["two", "parts"])

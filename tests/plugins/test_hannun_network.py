@@ -13,8 +13,8 @@ import torch
 from torch import nn
 
 from harness.cost.sparsity import inference_macs, prunable
+from harness.data.batch import step_mask
 from harness.data.loading import bucket_samples
-from harness.training.losses import step_mask
 
 STAGES = ("blocks 0-3", "blocks 4-7", "blocks 8-11", "blocks 12-15")
 

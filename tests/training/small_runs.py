@@ -53,7 +53,7 @@ def split(records: int, seed: int, task: str = "single-label") -> SplitData:
         labels=labels,
         lengths=np.full(records, SAMPLES),
         side={},
-        leads=LEADS,
+        leads=("I", "II"),
         window=SAMPLES,
         bucket=1,
         read=lambda i: signals[i],
@@ -101,13 +101,14 @@ def make_run(
     records: int = 50,
     dropout: float = 0.2,
     task: str = "single-label",
+    data: DataSplits | None = None,
     **budget: object,
 ) -> Run:
     settings = Budget(**{"epochs": 4, "batch_size": 16, **budget})
     names = [s.name for s in strategies] or ["baseline"]
     return Run(
         cell(settings, names, seed),
-        splits(records, task),
+        data or splits(records, task),
         strategies,
         lambda: SmallNet(dropout),
         folder,

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from small_runs import make_run
 from torch.nn import functional
 
+from harness.data.batch import step_mask
 from harness.errors import CellError
 from harness.options import Budget
 from harness.training.losses import (
@@ -15,7 +16,6 @@ from harness.training.losses import (
     is_correct,
     per_sample_loss,
     probabilities,
-    step_mask,
     true_class_probability,
     weight_of,
 )
