@@ -116,7 +116,7 @@ def count(module: nn.Module, call: Call) -> CallFlops:
         except Exception:  # noqa: BLE001, S110 - any code of a plugin may run here
             pass
         try:
-            return _run(_cpu_twin(module), call, lambda spec: spec.random(longest))
+            return _run(cpu_twin(module), call, lambda spec: spec.random(longest))
         except Exception as error:  # noqa: BLE001
             reason = f"{type(error).__name__}: {error}".splitlines()[0]
             return CallFlops(failure=reason)
@@ -150,7 +150,8 @@ def meta_twin(module: nn.Module) -> nn.Module:
     return _twin(module, lambda t: torch.empty_like(t, device="meta"))
 
 
-def _cpu_twin(module: nn.Module) -> nn.Module:
+def cpu_twin(module: nn.Module) -> nn.Module:
+    """A copy on the CPU, without hooks."""
     return _twin(module, lambda t: t.detach().to("cpu", copy=True))
 
 

@@ -9,9 +9,11 @@ from accelerate import Accelerator
 from torch import nn
 
 from harness.cost.meter import Meter
+from harness.data.opening import seen_alike
 from harness.errors import PluginError
 from harness.results.requirement import Requirement
 from harness.training.checkpoint import Tracked
+from harness.training.forwarding import feature_shapes
 from harness.training.independence import check_batch_independence
 from harness.training.passes import Passes
 from harness.training.required import RequiredCell
@@ -23,6 +25,7 @@ class Networks(Passes):
 
     meter: Meter
     core: Tracked
+    leads: int
     samples: int
     requirements: Mapping[str, Requirement]
 
@@ -88,9 +91,12 @@ class Networks(Passes):
         if cell not in self._required:
             # Roles may share a cell: then they share its network, metered once.
             roles = [r for r, other in self.requirements.items() if other.id == cell]
-            place = partial(self._place_required, f"required:{min(roles)}")
             self._required[cell] = RequiredCell(
-                self.requirements[role], self.samples, place
+                self.requirements[role],
+                self.samples,
+                seen_alike(self.cell, self.requirements[role].cell),
+                partial(self._place_required, f"required:{min(roles)}"),
+                self._send,
             )
         return self._required[cell]
 
@@ -98,6 +104,17 @@ class Networks(Passes):
         placed = model.to(self.device)
         self.meter.watch(name, placed)
         return placed
+
+    def feature_shapes(self, *names: str) -> dict[str, tuple[int, int]]:
+        """Channels and steps that submodules of the model give for one record, by
+        name; found on shapes alone, at no cost.
+
+        Raises
+        ------
+        PluginError
+            If one isn't there, or gives nothing of shape (batch, channels, steps).
+        """
+        return feature_shapes(self.model, names, self.leads, self.samples)
 
     def parameters(self) -> Iterator[nn.Parameter]:
         """Of the model and of all added modules."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
@@ -21,10 +21,14 @@ class Outputs:
     step_mask
         bool, shape (batch, steps): True on steps that hold signal; None where all do,
         or where logits have no steps.
+    features
+        Shape (batch, channels, steps) each: what the submodules gave whose features a
+        strategy asked for, by name (`run.keep_features`).
     """
 
     logits: Tensor
     step_mask: Tensor | None = None
+    features: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,8 @@ class Scores:
     logits
         Shape (batch, classes), or (batch, classes, steps).
     losses
-        Shape (batch,): what would be backpropagated, extra losses included.
+        Shape (batch,): what would be backpropagated, extra losses included; NaN where
+        `run.score` was asked to leave them out.
     true_class_probability
         Shape (batch,): probability of the true class; for multi-label targets the
         mean over classes of the probability given to the true value.

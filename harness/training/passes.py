@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,15 +12,15 @@ from torch import Tensor, nn
 
 from harness.cell import Cell
 from harness.data.batch import Batch
-from harness.errors import CellError, PluginError
+from harness.errors import PluginError
 from harness.options import Dropping
 from harness.plugin import Task
 from harness.training.buffers import kept_buffers
+from harness.training.forwarding import send, submodule
 from harness.training.loops import Loops
-from harness.training.losses import is_correct, step_mask, true_class_probability
+from harness.training.losses import is_correct, true_class_probability
 from harness.training.outputs import Outputs, Scores
 from harness.training.processes import Exchange, Processes
-from harness.training.signature import takes_lengths, takes_side
 from harness.training.training_scores import add_decisions
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ class Passes:
         self.tally: Epoch | None = None
         self.last_scores: Scores | None = None
         self._divisor: int | None = None
+        self._features: tuple[str, ...] = ()
 
     def forward(self, batch: Batch) -> Outputs:
         """The model's outputs for a batch, in its present mode.
@@ -64,21 +65,32 @@ class Passes:
         CellError
             If records have lengths and the model takes none.
         """
+        return self._send(self.model, batch, self._features)
+
+    def _send(
+        self, model: nn.Module, batch: Batch, features: Sequence[str] = ()
+    ) -> Outputs:
         self.loops.ticks += 1
-        side = _side(self.model, batch)
         with self.accelerator.autocast():
-            if batch.lengths is None:
-                return Outputs(self.model(batch.signals, **side).float())
-            if not takes_lengths(self.model):
-                raise CellError(
-                    f"{type(self.model).__name__} takes no lengths, so it can't be "
-                    'trained on whole records; set seconds to a number, not "whole"'
-                )
-            logits = self.model(batch.signals, batch.lengths, **side).float()
-        if logits.ndim == 2:
-            return Outputs(logits)
-        mask = step_mask(batch.lengths, batch.signals.shape[-1], logits.shape[-1])
-        return Outputs(logits, step_mask=mask)
+            return send(model, batch, features)
+
+    def keep_features(self, *names: str) -> None:
+        """Have the outputs of each forward of the model hold features, too.
+
+        Parameters
+        ----------
+        names
+            Of submodules that give (batch, channels, steps), as those that a model
+            lists in `features`.
+
+        Raises
+        ------
+        PluginError
+            If the model has no submodule of that name.
+        """
+        for name in names:
+            submodule(self.model, name)
+        self._features = tuple(dict.fromkeys([*self._features, *names]))
 
     def score(
         self,
@@ -86,6 +98,7 @@ class Passes:
         mode: Literal["eval", "train"] = "eval",
         *,
         update_buffers: bool = False,
+        losses: bool = True,
     ) -> Scores:
         """A metered forward-only pass, to judge the samples of a batch.
 
@@ -97,21 +110,27 @@ class Passes:
             In which the model scores: `train` has dropout and batch statistics.
         update_buffers
             Let the pass move BatchNorm's running statistics (in mode `train`).
+        losses
+            Whether losses are needed: those that other strategies add may cost a
+            forward of their own, as a teacher's.
         """
         was_training = self.model.training
         self.model.train(mode == "train")
         keeps = mode == "train" and not update_buffers
         with torch.no_grad(), kept_buffers(self.model) if keeps else nullcontext():
-            scores = [self._score(part) for part in self._split(batch)]
+            scores = [self._score(part, losses) for part in self._split(batch)]
         self.model.train(was_training)
         self.last_scores = Scores.concatenate(scores)
         if self.tally is not None:
             self.tally.scored += len(batch)
         return self.last_scores
 
-    def _score(self, batch: Batch) -> Scores:
+    def _score(self, batch: Batch, needs_losses: bool) -> Scores:
         outputs = self.forward(batch)
-        losses = self._losses(batch, outputs)
+        if needs_losses:
+            losses = self._losses(batch, outputs)
+        else:
+            losses = torch.full((len(batch),), torch.nan, device=self.device)
         probability = self.hook.predict(run=self, batch=batch, outputs=outputs)
         truth = true_class_probability(probability, batch.labels, self.task)
         correct = is_correct(probability, batch.labels, self.task)
@@ -237,10 +256,3 @@ class Passes:
         if self.processes.count > 1:
             batch = batch.part(self.processes.share(len(batch)))
         return batch.to(self.device)
-
-
-def _side(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
-    """Side features as a keyword argument, where there are any and they are taken."""
-    if batch.side_features is None or not takes_side(model):
-        return {}
-    return {"side": batch.side_features}

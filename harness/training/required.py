@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from types import MethodType
 from typing import Any, NoReturn, TypeVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load
@@ -16,13 +17,16 @@ from torch import Tensor, nn
 from harness.catalog import source_hash
 from harness.cell import Cell
 from harness.cost.flops import aside
+from harness.data.batch import Batch
 from harness.data.opening import instantiate
 from harness.data.suitability import window_samples
 from harness.errors import ConfigError, DataError
 from harness.results.files import LARGEST_JSON, parse_json, read_limited
 from harness.results.requirement import Requirement, part
 from harness.results.state import KEPT
+from harness.training.forwarding import feature_shapes
 from harness.training.kept_records import read_kept
+from harness.training.outputs import Outputs
 from harness.training.saved_cell import mismatches, read_weights
 from harness.training.snapshots import SNAPSHOTS, file_of
 
@@ -40,19 +44,27 @@ class RequiredCell:
         Which cell it is. One that isn't trained yet has a network and nothing else.
     samples
         Of the run's own records: those of the cell's where both take them whole.
+    sees_alike
+        Whether it sees the run's records as the run does, but for leads.
     place
         Puts a frozen network on the run's device, and meters it.
+    send
+        Sends a batch through a network of the run, and catches features.
     """
 
     def __init__(
         self,
         requirement: Requirement,
         samples: int,
+        sees_alike: bool,
         place: Callable[[nn.Module], nn.Module],
+        send: Callable[[nn.Module, Batch, Sequence[str]], Outputs],
     ) -> None:
         self._requirement = requirement
         self._samples = samples
+        self._sees_alike = sees_alike
         self._place = place
+        self._send = send
 
     @property
     def id(self) -> str:
@@ -78,6 +90,49 @@ class RequiredCell:
                 self._check(model, saved)
                 model.load_state_dict(saved)
         return self._place(_frozen(model))
+
+    def outputs(self, batch: Batch, features: Sequence[str] = ()) -> Outputs:
+        """What its network gives for a batch, which it sees through its own leads and
+        without labels; no gradient reaches it.
+
+        Parameters
+        ----------
+        batch
+            Of the run, of training or validation records.
+        features
+            Names of submodules whose outputs are wanted, too.
+
+        Raises
+        ------
+        ConfigError
+            If it sees records in another way than the run's cell: at another sampling
+            rate, say.
+        """
+        if not self._sees_alike:
+            raise ConfigError(
+                f"{self._requirement}: a batch can be seen through other leads only; "
+                "its other data options must be those of the cell that requires it"
+            )
+        with torch.no_grad():
+            return self._send(self.model, batch.view(self.leads), features)
+
+    def feature_shapes(self, names: Sequence[str]) -> dict[str, tuple[int, int]]:
+        """Channels and steps that submodules of its network give for one record, by
+        name.
+
+        Raises
+        ------
+        PluginError
+            If one isn't there, or gives nothing of shape (batch, channels, steps).
+        """
+        samples = _samples_seen(self._requirement.cell, self._samples)
+        return feature_shapes(self.model, names, len(self.leads), samples)
+
+    @cached_property
+    def leads(self) -> tuple[str, ...]:
+        """Names of the leads that it was trained on."""
+        cell = self._requirement.cell
+        return tuple(cell.options.leads or instantiate(cell.dataset).leads)
 
     @cached_property
     def weights(self) -> dict[str, Tensor]:
@@ -216,12 +271,16 @@ def _built(cell: Cell, samples: int) -> nn.Module:
         raise DataError(f"required cell {cell.title}: it uses no model; take `weights`")
     dataset = instantiate(cell.dataset)
     leads = cell.options.leads or dataset.leads
-    window = window_samples(dataset, cell.options)
-    own = samples if window is None else window
     model: nn.Module = instantiate(cell.model).build(
-        len(leads), own, len(dataset.classes)
+        len(leads), _samples_seen(cell, samples), len(dataset.classes)
     )
     return model
+
+
+def _samples_seen(cell: Cell, whole: int) -> int:
+    """Samples of a cell's batches; `whole` where it takes records whole."""
+    window = window_samples(instantiate(cell.dataset), cell.options)
+    return whole if window is None else window
 
 
 def _frozen(model: _Module) -> _Module:

@@ -119,7 +119,8 @@ def test_nothing_of_the_test_split_is_to_be_had(finished):
     required = finished.run(teacher="baseline").required("teacher")
     names = {name for name in dir(required) if not name.startswith("_")}
     files = {"weights", "snapshot", "history", "kept", "cost", "metrics"}
-    assert names == {"id", "model", "refuse", *files}
+    network = {"model", "outputs", "feature_shapes", "leads"}
+    assert names == {"id", "refuse", *network, *files}
     shown = json.dumps([required.history, required.cost, required.metrics])
     assert "test" not in shown
 
