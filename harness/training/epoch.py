@@ -40,6 +40,7 @@ _COUNTS = (
     "kept_by_class",
     "kept_records",
     "decisions",
+    "sums",
 )
 
 
@@ -56,6 +57,13 @@ class Totals:
     kept_records: Tensor
     """bool, shape (records,): those that any of them kept."""
     decisions: list[int]
+    sums: dict[str, list[float]]
+
+    @property
+    def means(self) -> dict[str, float]:
+        """Of what strategies noted of the samples that were trained on, by name."""
+        noted = {name: of for name, of in sorted(self.sums.items()) if of[1]}
+        return {name: total / samples for name, (total, samples) in noted.items()}
 
     @classmethod
     def added(cls, parts: Sequence[Self]) -> Self:
@@ -66,6 +74,10 @@ class Totals:
                 return torch.stack(list(values)).any(0)
             if isinstance(values[0], list):
                 return [sum(of_class) for of_class in zip(*values, strict=True)]
+            if isinstance(values[0], dict):
+                # A process without a sample has noted nothing.
+                there = {name for value in values for name in value}
+                return {n: added([v[n] for v in values if n in v]) for n in there}
             return sum(values)
 
         names = [f.name for f in fields(cls)]
@@ -89,6 +101,9 @@ class Epoch:
     step_losses
         Positions and losses of the step under way, as training forwards told them;
         empty between steps.
+    sums
+        What strategies noted of the samples that were trained on: the sum of its values
+        and their number, float64, shape (2,), by name.
     """
 
     def __init__(self, run: Run, most: int | None = None) -> None:
@@ -109,6 +124,7 @@ class Epoch:
         )
         self.step_losses: list[tuple[Tensor, Tensor]] = []
         self.decisions = no_decisions(classes, run.device)
+        self.sums: dict[str, Tensor] = {}
         self.packer = Packer(run.cell.budget.batch_size)
         self._most = most
         self._seed = run.cell.seed
@@ -140,6 +156,26 @@ class Epoch:
         first = self.batches[0] if self.batches else np.empty(0, np.int64)
         return hashlib.sha256(first.tobytes()).hexdigest()[:8]
 
+    def note_means(self, values: Mapping[str, Tensor]) -> None:
+        """Add values of samples, shape (n,) each, to what their means are made of.
+
+        Raises
+        ------
+        PluginError
+            If values aren't one a sample.
+        """
+        for name, noted in values.items():
+            if noted.ndim != 1:
+                raise PluginError(
+                    f"run.log_mean({name}=...): give one value a sample, shape (n,), "
+                    f"not {tuple(noted.shape)}"
+                )
+            total = noted.detach().double().sum()
+            both = torch.stack([total, total.new_tensor(len(noted))])
+            before = self.sums.get(name, torch.zeros_like(both))
+            # What was restored from a checkpoint lies in main memory.
+            self.sums[name] = before.to(both.device) + both
+
     def totals(self, processes: Processes) -> Totals:
         """What all processes have done together."""
         mine = Totals(
@@ -151,6 +187,7 @@ class Epoch:
             self.kept_by_class.tolist(),
             self.kept_records.cpu(),
             self.decisions.tolist(),
+            {name: both.tolist() for name, both in self.sums.items()},
         )
         return Totals.added(processes.gather(mine))
 

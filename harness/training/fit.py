@@ -110,13 +110,15 @@ class Fit:
     def _reestimate(self) -> None:
         run = self._run
 
+        records = run.train.without_views()
+
         def forwards() -> None:
             run.seed_torch()
             for positions in batches(
-                torch.arange(len(run.train)).numpy(), run.cell.budget.batch_size
+                torch.arange(len(records)).numpy(), run.cell.budget.batch_size
             ):
                 with run.meter.step("re-estimation of BatchNorm"):
-                    run.forward(run.train.batch(positions).to(run.device))
+                    run.forward(records.batch(positions).to(run.device))
 
         # Averages over all batches are one process' work; the others get them.
         if run.processes.is_main:
@@ -150,6 +152,7 @@ class Fit:
         loss = totals.losses / trained if trained else None
         shown = ("macro_f1", "accuracy", "label_accuracy", "macro_auroc")
         row = {
+            **totals.means,
             "epoch": number,
             "loops": {k: v for k, v in run.loops.indices.items() if k != "epoch"},
             "phase": epoch.phase,

@@ -252,6 +252,18 @@ class Run(Networks):
         """Plain values to stand in the history's row of this epoch."""
         self.history.log(values)
 
+    def log_mean(self, **values: Tensor) -> None:
+        """Values of samples, shape (n,), whose mean over the epoch is to stand in the
+        history's row; those of scoring passes are left out.
+
+        Raises
+        ------
+        PluginError
+            If values aren't one a sample.
+        """
+        if self.tally is not None and torch.is_grad_enabled():
+            self.tally.note_means(values)
+
     def rng(self, name: str) -> np.random.Generator:
         """A random stream that depends on the seed, the open loops and `name` only.
 

@@ -215,6 +215,7 @@ class DifficultyBasedDropout(PhasedDropping):
             batch,
             self.params.score_mode,
             update_buffers=self.params.batchnorm != "kept",
+            losses=self.params.criterion == "loss",
         )
         hard = self._is_hard(scores, self.params.threshold(run.epoch))
         if self.params.stratify:

@@ -273,7 +273,10 @@ class ScheduleMatchedRandomDropout(PhasedDropping):
         """As many as have p(true class) < confidence."""
         params = self.params
         scores = run.score(
-            batch, params.score_mode, update_buffers=params.batchnorm != "kept"
+            batch,
+            params.score_mode,
+            update_buffers=params.batchnorm != "kept",
+            losses=False,
         )
         hard = scores.true_class_probability < params.confidence
         if params.confidence == 0:
