@@ -9,6 +9,11 @@ from pydantic import Field, field_validator
 from harness.options.data import Fraction
 from harness.plugin import Parameters
 
+Decay = Annotated[
+    Literal["all", "weights"],
+    Field(description='what decays; "weights" leaves biases and norms out'),
+]
+
 
 class AdamW(Parameters):
     """Adam with decoupled weight decay."""
@@ -17,6 +22,7 @@ class AdamW(Parameters):
     lr: float = Field(1e-3, gt=0)
     weight_decay: float = Field(0.01, ge=0)
     betas: list[float] = Field([0.9, 0.999], min_length=2, max_length=2)
+    decay: Decay = "all"
 
 
 class Adam(Parameters):
@@ -26,6 +32,7 @@ class Adam(Parameters):
     lr: float = Field(1e-3, gt=0)
     weight_decay: float = Field(0.0, ge=0)
     betas: list[float] = Field([0.9, 0.999], min_length=2, max_length=2)
+    decay: Decay = "all"
 
 
 class SGD(Parameters):
@@ -36,6 +43,7 @@ class SGD(Parameters):
     weight_decay: float = Field(0.0, ge=0)
     momentum: float = Field(0.9, ge=0, lt=1)
     nesterov: bool = False
+    decay: Decay = "all"
 
 
 Optimizer = Annotated[AdamW | Adam | SGD, Field(discriminator="use")]

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from harness.options import SGD, AdamW, Budget, Cosine, OneCycle, Plateau, Step
+from harness.options.budget import Decay
 
 MOMENTUM_LOW, MOMENTUM_HIGH = 0.85, 0.95
 """Between which `one-cycle` moves beta1 or momentum, against the rate."""
@@ -19,8 +20,8 @@ def build_optimizer(
     budget: Budget, parameters: Iterable[nn.Parameter]
 ) -> torch.optim.Optimizer:
     """The optimizer that the budget names, over trainable parameters."""
-    trainable = [p for p in parameters if p.requires_grad]
     chosen = budget.optimizer
+    trainable = _groups([p for p in parameters if p.requires_grad], chosen.decay)
     if isinstance(chosen, SGD):
         return torch.optim.SGD(
             trainable,
@@ -34,6 +35,18 @@ def build_optimizer(
     return kind(
         trainable, lr=chosen.lr, betas=(first, second), weight_decay=chosen.weight_decay
     )
+
+
+def _groups(trainable: list[nn.Parameter], decay: Decay) -> list[Any]:
+    """The parameters; those that don't decay, which have one axis, apart."""
+    if decay == "all":
+        return trainable
+    decaying = [p for p in trainable if p.ndim > 1]
+    others = [p for p in trainable if p.ndim <= 1]
+    return [
+        *([{"params": decaying}] if decaying else []),
+        *([{"params": others, "weight_decay": 0.0}] if others else []),
+    ]
 
 
 class LearningRate:

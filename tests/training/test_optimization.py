@@ -4,6 +4,8 @@ import math
 
 import pytest
 import torch
+from small_runs import EVERY_BATCH, make_run, outcome
+from stopping import resumed
 from torch import nn
 from torch.optim import lr_scheduler
 
@@ -107,3 +109,97 @@ def test_the_optimizer_is_the_one_that_is_named(settings, kind):
     optimizer = build_optimizer(Budget(optimizer=settings), [frozen, free])
     assert type(optimizer) is kind
     assert optimizer.param_groups[0]["params"] == [free]
+
+
+# --- what decays ---------------------------------------------------------------------
+
+
+class Parts(nn.Module):
+    """One of each: a convolution, a norm, a linear layer and a single number."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv1d(2, 4, 3)
+        self.norm = nn.BatchNorm1d(4)
+        self.scale = nn.Parameter(torch.tensor(0.5))
+        self.head = nn.Linear(4, 3)
+
+    def forward(self, signals):
+        return self.head(self.scale * self.norm(self.conv(signals)).mean(2))
+
+
+OPTIMIZERS = [
+    ({"use": "adamw", "weight_decay": 0.1, "lr": 0.05}, torch.optim.AdamW),
+    ({"use": "adam", "weight_decay": 0.1, "lr": 0.05}, torch.optim.Adam),
+    ({"use": "sgd", "weight_decay": 0.1, "lr": 0.05, "momentum": 0.9}, torch.optim.SGD),
+]
+
+
+def trained_by(make_optimizer):
+    """The parameters after some steps, by name."""
+    torch.manual_seed(0)
+    model = Parts()
+    optimizer = make_optimizer(model)
+    for _ in range(4):
+        signals, labels = torch.randn(8, 2, 30), torch.randint(3, (8,))
+        nn.functional.cross_entropy(model(signals), labels).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    return {name: p.tolist() for name, p in model.named_parameters()}
+
+
+def by_hand(kind, settings):
+    """An optimizer under which only what is multiplied with signals decays."""
+
+    def make(model):
+        decaying = [model.conv.weight, model.head.weight]
+        others = [
+            *(model.scale, model.conv.bias, model.norm.weight, model.norm.bias),
+            model.head.bias,
+        ]
+        groups = [{"params": decaying}, {"params": others, "weight_decay": 0.0}]
+        return kind(groups, **{k: v for k, v in settings.items() if k != "use"})
+
+    return make
+
+
+def by_budget(settings):
+    budget = Budget(optimizer=settings)
+    return lambda model: build_optimizer(budget, model.parameters())
+
+
+@pytest.mark.parametrize(("settings", "kind"), OPTIMIZERS)
+def test_biases_and_norms_do_not_decay_if_so_told(settings, kind):
+    found = trained_by(by_budget({**settings, "decay": "weights"}))
+    assert found == trained_by(by_hand(kind, settings))
+    everything = trained_by(by_budget(settings))
+    assert everything == trained_by(by_budget({**settings, "decay": "all"}))
+    assert all(found[name] != everything[name] for name in found)
+
+
+@pytest.mark.parametrize("parts", [["weight"], ["bias"]])
+def test_a_group_without_parameters_is_left_out(parts):
+    budget = Budget(optimizer={"use": "adamw", "decay": "weights"})
+    layer = nn.Linear(2, 2)
+    (group,) = build_optimizer(budget, [getattr(layer, p) for p in parts]).param_groups
+    assert group["weight_decay"] == (0.01 if parts == ["weight"] else 0.0)
+
+
+def test_both_groups_follow_the_schedule_and_resume(tmp_path):
+    settings = {
+        "optimizer": {"use": "sgd", "lr": 0.1, "weight_decay": 0.1, "decay": "weights"},
+        "schedule": {"use": "one-cycle"},
+    }
+    whole = make_run(tmp_path / "whole", **settings)
+    whole.execute()
+    groups = whole.optimizer.param_groups
+    assert [g["weight_decay"] for g in groups] == [0.1, 0.0]
+    assert groups[0]["lr"] == groups[1]["lr"] < 0.01
+    assert groups[0]["momentum"] == groups[1]["momentum"]
+
+    def make():
+        return make_run(tmp_path / "stopped", execution=EVERY_BATCH, **settings)
+
+    ended, attempts = resumed(make)
+    assert attempts > 1
+    assert outcome(ended) == outcome(whole)
