@@ -86,4 +86,4 @@ def _label(entry: Any) -> str:
 
 
 def _renamed(entry: _Entry, label: str) -> _Entry:
-    return replace(entry, label=label)  # type: ignore[type-var]
+    return replace(entry, label=label, written=_label(entry))  # type: ignore[type-var]

@@ -128,18 +128,28 @@ def _split_hash(suite: Suite, dataset: DatasetEntry) -> str:
 
 
 def _names(entry: Any) -> set[str]:
-    """What an entry may be called in an exclusion: its label, or its plugins' name."""
+    """What an entry may be called in an exclusion: its label, that of its whole grid,
+    or its plugins' name.
+    """
     choices = entry.choices if hasattr(entry, "choices") else (entry.choice,)
-    return {entry.label, "+".join(choice.name for choice in choices)}
+    return {
+        entry.label,
+        entry.written or entry.label,
+        "+".join(choice.name for choice in choices),
+    }
 
 
 def _excluded(suite: Suite, cell: Cell) -> bool:
-    called: dict[str, set[Any]] = {
-        "dataset": {cell.labels["dataset"], cell.dataset.name},
-        "model": {cell.labels["model"], cell.model.name if cell.model else None},
-        "strategy": {cell.labels["strategy"], cell.strategy_name},
-        "seed": {cell.seed},
+    entries: dict[str, tuple[Any, ...]] = {
+        "dataset": suite.datasets,
+        "model": suite.models,
+        "strategy": suite.strategies,
     }
+    called: dict[str, set[Any]] = {
+        kind: {n for e in known if e.label == cell.labels[kind] for n in _names(e)}
+        for kind, known in entries.items()
+    }
+    called["seed"] = {cell.seed}
     return any(
         all(
             called[key] & set(_listed(value))

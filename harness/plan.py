@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from harness.catalog import Catalog, Declaration
 from harness.cell import Cell, PluginChoice
 from harness.completing import Completion
 from harness.controls import Control, controls_of
-from harness.data.fingerprint import dataset_fingerprint
+from harness.data.fingerprint import dataset_fingerprints
 from harness.errors import DataError
 from harness.matrix import cells_of
 from harness.options import DataOptions
 from harness.required_labels import key_of
 from harness.requirements import with_required
-from harness.results.files import to_json, write_atomically
+from harness.results.files import canonical, to_json, write_atomically
 from harness.results.state import State, failure_of, obstacles_of, state_of
 from harness.suite import Suite
 
@@ -76,22 +76,30 @@ def make_plan(suite: Suite, catalog: Catalog, runs: Path) -> Plan:
     """
     fingerprints: dict[str, str] = {}
     missing: dict[str, str] = {}
-    for entry in suite.datasets:
-        try:
-            fingerprints[entry.label] = _fingerprint(
-                entry.choice, entry.options, entry.declaration, suite
-            )
-        except DataError as error:
-            missing[entry.label] = str(error)
+    requests = [
+        _request(entry.choice, entry.options, entry.declaration, suite)
+        for entry in suite.datasets
+    ]
+    answers = dataset_fingerprints(requests)
+    for entry, answer in zip(suite.datasets, answers, strict=True):
+        if isinstance(answer, DataError):
+            missing[entry.label] = str(answer)
+        else:
+            fingerprints[entry.label] = str(answer["fingerprint"])
     declared = cells_of(suite, fingerprints)
+    known = {canonical(r): a for r, a in zip(requests, answers, strict=True)}
 
     def fingerprint_of(cell: Cell) -> str:
         declaration = catalog.get("dataset", cell.dataset.name)
-        try:
-            return _fingerprint(cell.dataset, cell.options, declaration, suite)
-        except DataError as error:
-            missing[str(cell.labels["dataset"])] = str(error)
+        request = _request(cell.dataset, cell.options, declaration, suite)
+        key = canonical(request)
+        if key not in known:
+            (known[key],) = dataset_fingerprints([request])
+        answer = known[key]
+        if isinstance(answer, DataError):
+            missing[str(cell.labels["dataset"])] = str(answer)
             return ""
+        return str(answer["fingerprint"])
 
     completion = Completion(catalog, fingerprint_of)
     wanted = {entry.label: entry.controls for entry in suite.strategies}
@@ -168,6 +176,7 @@ def write_manifest(plan: Plan, runs: Path) -> None:
             "role": p.role,
             **({"controls": [dict(c) for c in p.controls]} if p.controls else {}),
             "requires": {role: c.id for role, c in p.cell.requires.items()},
+            "data": p.cell.identity["dataset"],
         }
         for p in plan.cells
     ]
@@ -180,10 +189,11 @@ def write_manifest(plan: Plan, runs: Path) -> None:
     write_atomically(runs / "suites" / f"{plan.suite.name}.json", to_json(manifest))
 
 
-def _fingerprint(
+def _request(
     choice: PluginChoice, options: DataOptions, declaration: Declaration, suite: Suite
-) -> str:
-    request = {
+) -> dict[str, Any]:
+    """What of a data set its records depend on."""
+    return {
         "name": choice.name,
         "plugin_file": choice.locator,
         "class": choice.class_name,
@@ -196,4 +206,3 @@ def _fingerprint(
         "folder": declaration.attributes["folder"],
         "source": declaration.attributes["source"],
     }
-    return str(dataset_fingerprint(request)["fingerprint"])

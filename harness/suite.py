@@ -53,7 +53,8 @@ class SuiteFile(Parameters):
 class DatasetEntry:
     """One data set as one `[[dataset]]`, or one point of its grid, describes it.
 
-    `own_budget` is what all strategies spend on it instead of the suite's budget.
+    `own_budget` is what all strategies spend on it instead of the suite's budget;
+    `written` is its label in the suite's file, where several entries share that.
     """
 
     label: str
@@ -61,14 +62,16 @@ class DatasetEntry:
     options: DataOptions
     declaration: Declaration
     own_budget: Mapping[str, Any]
+    written: str = ""
 
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """One model with its parameters."""
+    """One model with its parameters; `written` as of a data set."""
 
     label: str
     choice: PluginChoice
+    written: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,8 @@ class StrategyEntry:
         What it spends otherwise than the suite.
     controls
         Which of its controls stand beside it: all, none, or those of some names.
+    written
+        Its label in the suite's file, where several entries share that.
     """
 
     label: str
@@ -88,6 +93,7 @@ class StrategyEntry:
     own_budget: Mapping[str, Any]
     uses_model: bool
     controls: bool | tuple[str, ...] = True
+    written: str = ""
 
 
 @dataclass(frozen=True)
@@ -104,6 +110,7 @@ class Suite:
     models: tuple[ModelEntry, ...]
     strategies: tuple[StrategyEntry, ...]
     excludes: tuple[Exclude, ...] = ()
+    trackers: tuple[PluginChoice, ...] = ()
 
     def budget(self, dataset: DatasetEntry, strategy: StrategyEntry) -> Budget:
         """The suite's budget, with the data set's values over it, then the strategy's.

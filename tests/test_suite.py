@@ -220,6 +220,8 @@ def test_the_order_of_a_suite_changes_no_identity(tmp_path):
         ('label = "gentle"', True),
         ("confidence = 0.30001", False),
         ("budget.threads = 2", False),
+        ('budget.optimizer = { use = "adamw", decay = "all" }', True),
+        ('budget.optimizer = { use = "adamw", decay = "weights" }', False),
     ],
 )
 def test_defaults_written_out_and_labels_change_no_identity(tmp_path, written, same):
@@ -280,6 +282,14 @@ def test_golden_identity(tmp_path):
         "seed": 1,
     }
     assert cell.id == "a64ba26fa215"
+
+
+def test_golden_identity_of_an_optimizer(tmp_path):
+    """Settings that optimizers have got since are left out where they are defaults."""
+    head = "[budget]\noptimizer = { use = 'adamw', lr = 5e-3, weight_decay = 0.1 }\n"
+    (cell,) = cells(tmp_path, head + DATASET + MODEL + BASELINE)
+    assert cell.identity["budget"] == {"optimizer": {"lr": 0.005, "weight_decay": 0.1}}
+    assert cell.id == "f6b3f921c51d"
 
 
 def test_a_cell_survives_its_way_to_another_process(tmp_path):
