@@ -13,6 +13,13 @@ if TYPE_CHECKING:
     from harness.report.frame import CellResult
 
 FEWEST_SEEDS = 3
+VERDICTS = (
+    "better",
+    "worse",
+    "no measurable difference",
+    "too few seeds",
+    "not measured",
+)
 # Two-sided 95 % points of Student's t, by degrees of freedom from 1; the last for more.
 _T95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
 
@@ -59,7 +66,7 @@ def _compared(pairs: Iterable[tuple[CellResult, CellResult]]) -> dict[str, Any]:
         "difference": summary,
         "higher": sum(d > 0 for d in differences),
         "reach": reach,
-        "verdict": _verdict(summary, reach),
+        "verdict": verdict_of(summary, reach),
     }
 
 
@@ -67,7 +74,10 @@ def _macro_f1(cell: CellResult) -> float | None:
     return cell.result.metrics.test.macro_f1 if cell.result else None
 
 
-def _verdict(summary: dict[str, Any] | None, reach: float | None) -> str:
+def verdict_of(summary: dict[str, Any] | None, reach: float | None) -> str:
+    """Which of `VERDICTS` a difference over pairs deserves, its interval being mean +-
+    reach.
+    """
     if summary is None:
         return "not measured"
     if reach is None or summary["n"] < FEWEST_SEEDS:

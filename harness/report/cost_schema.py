@@ -7,10 +7,18 @@ from typing import Literal
 from harness.report.values import Counts, File, Number, Plain, Seed, Share, Whole
 
 
+class ModuleFlops(File):
+    """Training FLOPs of one metered module."""
+
+    forward: Number | None = None
+    backward: Number | None = None
+
+
 class Flops(File):
     """1 multiply-add = 2 FLOPs."""
 
     training: Number | None = None
+    by_module: dict[str, ModuleFlops] = {}
 
 
 class Finding(File):

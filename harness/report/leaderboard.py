@@ -10,7 +10,9 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
 from harness.report.about import describe_dataset, describe_provenance
+from harness.report.amortised import count_sharers
 from harness.report.comparisons import compare_with_controls
+from harness.report.lead_groups import lead_groups
 from harness.report.row import (
     describe_cell,
     describe_row,
@@ -20,40 +22,61 @@ from harness.report.row import (
 from harness.report.summary import is_near
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from harness.report.frame import CellResult, SuiteResults
+    from harness.report.lead_scores import Read
     from harness.report.schema import ModelPart
 
 SCHEMA_VERSION = 1
 
 
-def build_leaderboard(results: SuiteResults) -> dict[str, Any]:
+def build_leaderboard(
+    results: SuiteResults, predictions: Read | None = None
+) -> dict[str, Any]:
     """The leaderboard of a suite: per dataset and model, ranked strategies.
 
     Rows are ranked by the mean of test macro-F1 over seeds; rows with seeds missing
     come after, without a rank. Floors, which use no model, stand in each table of
     their dataset.
+
+    Parameters
+    ----------
+    predictions
+        Gives those of a done cell on its test records, or raises OSError or ValueError;
+        without it nothing is said of what teachers bought.
     """
     ranked = [c for c in results.cells if c.cell.role != "required"]
     required = [c for c in results.cells if c.cell.role == "required"]
     by_dataset = _group(ranked, "dataset")
+    sharers = count_sharers(c.cell for c in results.cells)
+    leads = _leads(results, predictions) if predictions else []
     return {
         "schema_version": SCHEMA_VERSION,
         "suite": results.suite,
         "title": results.title,
         "states": dict(Counter(c.status for c in ranked)),
+        **({"leads": leads} if leads else {}),
         "datasets": [
             {
                 "label": label,
                 "about": describe_dataset(by_dataset[label]),
-                "tables": _tables(by_dataset[label], required),
+                "tables": _tables(by_dataset[label], required, sharers),
             }
             for label in sorted(by_dataset)
         ],
         "required": [describe_cell(c, {}) for c in required if c.status != "done"],
         "provenance": describe_provenance(results.cells),
     }
+
+
+def _leads(results: SuiteResults, predictions: Read) -> list[dict[str, Any]]:
+    if not lead_groups(results):
+        return []
+    # It needs numpy, which a suite without a teacher doesn't wait for.
+    from harness.report.leads import describe_leads
+
+    return describe_leads(results, predictions)
 
 
 def _group(cells: Iterable[CellResult], attribute: str) -> dict[Any, list[CellResult]]:
@@ -64,17 +87,20 @@ def _group(cells: Iterable[CellResult], attribute: str) -> dict[Any, list[CellRe
 
 
 def _tables(
-    cells: Sequence[CellResult], required: Sequence[CellResult]
+    cells: Sequence[CellResult],
+    required: Sequence[CellResult],
+    sharers: Mapping[str, int],
 ) -> list[dict[str, Any]]:
     by_model = _group(cells, "model")
     floors = by_model.pop(None, [])
     if not by_model:
-        return [_table(None, floors, [])]
+        return [_table(None, floors, [], sharers)]
     return [
         _table(
             model,
             [*by_model[model], *floors],
             [c for c in required if _is_of(c, cells[0].cell.dataset, model)],
+            sharers,
         )
         for model in sorted(by_model)
     ]
@@ -85,12 +111,18 @@ def _is_of(cell: CellResult, dataset: str, model: str) -> bool:
 
 
 def _table(
-    model: str | None, cells: Sequence[CellResult], required: Sequence[CellResult]
+    model: str | None,
+    cells: Sequence[CellResult],
+    required: Sequence[CellResult],
+    sharers: Mapping[str, int],
 ) -> dict[str, Any]:
     baseline = _baseline_label([*cells, *required])
     flops = _training_flops([*required, *cells], baseline)
     by_strategy = _group(cells, "strategy")
-    rows = [describe_row(label, by_strategy[label], flops) for label in by_strategy]
+    rows = [
+        describe_row(label, members, flops, sharers)
+        for label, members in by_strategy.items()
+    ]
     _rank(rows)
     budget = _shared_budget(cells, baseline)
     for row in rows:

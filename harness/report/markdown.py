@@ -11,7 +11,9 @@ from tabulate import tabulate
 from harness.report.columns import Column, columns_for
 from harness.report.comparison_table import comparison_blocks
 from harness.report.data_section import data_section
+from harness.report.leads_table import leads_blocks
 from harness.report.notes import failure_line, table_notes
+from harness.report.required_table import required_blocks
 from harness.report.rounds_table import revision_blocks, rounds_blocks
 from harness.report.wording import engineering, escape, plural, settings
 
@@ -26,7 +28,9 @@ LEGEND_INTRO = (
 )
 
 
-def to_markdown(leaderboard: dict[str, Any], plots: Plots | None = None) -> str:
+def to_markdown(
+    leaderboard: dict[str, Any], plots: Plots | None = None, leads: Links = ()
+) -> str:
     """The page: a pure function of `build_leaderboard`'s value.
 
     Parameters
@@ -34,11 +38,14 @@ def to_markdown(leaderboard: dict[str, Any], plots: Plots | None = None) -> str:
     plots
         Titles and relative paths of the plots of each table, by the labels of its data
         set and its model.
+    leads
+        Alternative texts and relative paths of the charts by lead.
     """
     blocks = [
         f"# {escape(leaderboard['title'])}",
         _introduction(leaderboard),
         *_synthetic_notice(leaderboard),
+        *leads_blocks(leaderboard.get("leads", []), leads),
     ]
     for dataset in leaderboard["datasets"]:
         blocks += _dataset_blocks(dataset, plots or {})
@@ -102,10 +109,20 @@ def _measured_on(about: dict[str, Any]) -> str:
     seconds = "whole records" if not isinstance(length, float) else f"{length:g} s"
     signals = (
         f"{plural(len(about['leads']), 'lead')}, {seconds} "
-        f"at {about['sampling_rate']:g} Hz"
+        f"at {about['sampling_rate']:g} Hz{_judged_in(about['chunks'])}"
     )
     task = f"{about['task']}, {plural(len(about['classes']), 'class', 'es')}"
     return f"{_test_size(about['counts'].get('test'))}; {signals}; {task}."
+
+
+def _judged_in(chunks: dict[str, Any] | None) -> str:
+    if chunks is None:
+        return ""
+    word = {"mean": "mean", "max": "largest"}[chunks["combine"]]
+    return (
+        f" (longer test records: a window every {chunks['stride_seconds']:g} s, the "
+        f"{word} of their probabilities)"
+    )
 
 
 def _test_size(test: dict[str, Any] | None) -> str:
@@ -144,6 +161,7 @@ def _table_blocks(
     notes = [f"- {note}" for note in table_notes(table)]
     blocks = [f"### {escape(dataset)} · {model}", *_training(table), grid]
     blocks += ["\n".join(notes)] if notes else []
+    blocks += required_blocks(table["rows"])
     blocks += comparison_blocks(table["comparisons"])
     blocks += [*revision_blocks(table["rows"]), *rounds_blocks(table["rows"])]
     return [*blocks, *_plot_blocks(plots)]

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from harness.options import Budget
+from harness.report.amortised import shared_cost
 from harness.report.curve_points import curve_points, final_size, last_layers
 from harness.report.summary import summarise
 
@@ -19,6 +20,7 @@ _DEFAULTS = Budget().model_dump(mode="json")
 """What held before there was a setting, which older results lack."""
 FIGURES = (
     "macro_f1",
+    "macro_f1_tuned",
     "accuracy",
     "exact_match",
     "label_accuracy",
@@ -39,12 +41,20 @@ _AUDIT_ORDER = ("flagged", "incomplete", "passed")
 
 
 def describe_row(
-    label: str, cells: Sequence[CellResult], flops: Mapping[int, float]
+    label: str,
+    cells: Sequence[CellResult],
+    flops: Mapping[int, float],
+    sharers: Mapping[str, int],
 ) -> dict[str, Any]:
     """A row of a table: figures over seeds, the state of each, what to be wary of.
 
-    `flops` holds the baseline's training FLOPs by seed: compute is relative to the
-    baseline of the same seed, then averaged.
+    Parameters
+    ----------
+    flops
+        The baseline's training FLOPs by seed: compute is relative to the baseline of
+        the same seed, then averaged.
+    sharers
+        How many cells of the suite need a cell, by its id.
     """
     seeds = [describe_cell(cell, flops) for cell in cells]
     done = [c.result for c in cells if c.result is not None]
@@ -67,6 +77,7 @@ def describe_row(
         "audit": _worst_audit(done),
         "not_counted": sorted({str(x) for r in done for x in _not_counted(r)}),
         "required": _describe_required(seeds),
+        **_describe_shared(cells, flops, sharers),
         "processes": _describe_processes(done),
         "size": final_size(cells),
         "curve": curve_points(cells),
@@ -111,6 +122,35 @@ def _describe_required(seeds: Iterable[dict[str, Any]]) -> dict[str, Any] | None
     }
 
 
+def _describe_shared(
+    cells: Iterable[CellResult], flops: Mapping[int, float], sharers: Mapping[str, int]
+) -> dict[str, Any]:
+    """The cost of a row with required cells amortised; nothing for one without any.
+
+    Of `shared_cost`'s figures over seeds, and `relative_compute` by the amortised one.
+    """
+    parts = [
+        (part, flops.get(cell.cell.seed))
+        for cell in cells
+        if cell.result and (part := shared_cost(cell.result, sharers))
+    ]
+    if not parts:
+        return {}
+    shares = [part for part, _ in parts]
+    amortised = {
+        "own_training_flops": summarise(part["own_training_flops"] for part in shares),
+        "training_flops": summarise(part["training_flops"] for part in shares),
+        "relative_compute": summarise(
+            part["training_flops"] / baseline
+            for part, baseline in parts
+            if baseline and part["training_flops"] is not None
+        ),
+        "shared_by": sorted({n for part in shares for n in part["shared_by"]}),
+        "forward_share": summarise(part["forward_share"] for part in shares),
+    }
+    return {"amortised": amortised}
+
+
 def _subsets(result: Result) -> dict[str, float]:
     return result.metrics.test.class_subsets
 
@@ -127,9 +167,11 @@ def describe_cell(cell: CellResult, flops: Mapping[int, float]) -> dict[str, Any
     if cell.result is None:
         return row | dict.fromkeys(FIGURES)
     test = cell.result.metrics.test.model_dump(exclude={"class_subsets"})
+    tuned = cell.result.metrics.test_tuned
+    quality = {**test, "macro_f1_tuned": tuned.macro_f1 if tuned else None}
     seconds = cell.measured.seconds.training if cell.measured else None
     costs = _costs(cell.result, flops.get(cell.cell.seed))
-    return row | test | costs | {"training_seconds": seconds}
+    return row | quality | costs | {"training_seconds": seconds}
 
 
 def training_flops(result: Result) -> float | None:

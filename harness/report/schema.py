@@ -28,6 +28,14 @@ class ControlOf(File):
     name: str
 
 
+class DataChoice(File):
+    """Which data a cell is trained on: what differs from the defaults."""
+
+    name: str
+    params: dict[str, Plain] = {}
+    options: dict[str, Plain] = {}
+
+
 class SuiteCell(File):
     """One cell of a suite: where it stands in the matrix and where its files are."""
 
@@ -43,6 +51,7 @@ class SuiteCell(File):
     controls: list[ControlOf] = []
     requires: dict[str, str] = {}
     """Ids of the cells that it requires, by role."""
+    data: DataChoice | None = None
 
 
 class SuiteFile(File):
@@ -69,6 +78,13 @@ class BadRecord(File):
     reason: str
 
 
+class ChunksPart(File):
+    """How records that are longer than `seconds` were judged."""
+
+    stride_seconds: Number
+    combine: Literal["mean", "max"]
+
+
 class DatasetPart(File):
     """What a cell was measured on."""
 
@@ -80,6 +96,8 @@ class DatasetPart(File):
     leads: list[str]
     sampling_rate: float
     seconds: float | Literal["whole"] | None = None
+    chunks: ChunksPart | None = None
+    """None: by their middle."""
     label_rule: str
     synthetic: bool = False
     fingerprint: str
@@ -121,10 +139,18 @@ class Metrics(File):
     class_subsets: dict[str, Share] = {}
 
 
+class TunedMetrics(File):
+    """Quality at the thresholds that are best on the validation split."""
+
+    macro_f1: Share | None = None
+
+
 class SplitMetrics(File):
     """Quality by split."""
 
     test: Metrics
+    test_tuned: TunedMetrics | None = None
+    """Of multi-label tasks."""
 
 
 class Snapshot(File):

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
+    from harness.report.frame import CellResult
     from harness.report.schema import EpochRow
+    from harness.results.predictions import Predictions
 
 
 def write_leaderboard(
@@ -43,7 +45,13 @@ def write_leaderboard(
         If `out` can't be written.
     """
     results = read_suite(runs, suite)
-    leaderboard = build_leaderboard(results)
+
+    def predictions(cell: CellResult) -> Predictions:
+        from harness.results.predictions import read_test_predictions
+
+        return read_test_predictions(runs / cell.cell.folder)
+
+    leaderboard = build_leaderboard(results, predictions)
     page, data = out / f"{suite}.md", out / f"{suite}.json"
     if not anew and _is_written(page, data, to_json(leaderboard)):
         return page, data
@@ -63,8 +71,9 @@ def write_leaderboard(
         table: [(title, f"{suite}/{name}") for title, name in names]
         for table, names in plots.names.items()
     }
+    leads = [(text, f"{suite}/{name}") for text, name in plots.leads]
     write_atomically(data, to_json(leaderboard))
-    write_atomically(page, to_markdown(leaderboard, links))
+    write_atomically(page, to_markdown(leaderboard, links, leads))
     _remove_others(folder, plots.files)
     return page, data
 

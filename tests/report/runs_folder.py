@@ -169,7 +169,9 @@ def cost():
             "backward": 8_200_000_000_000,
             "training": 12_300_000_000_000,
             "evaluation": 100_000_000,
-            "by_module": {"model": 12_300_000_000_000},
+            "by_module": {
+                "model": {"forward": 4_100_000_000_000, "backward": 8_200_000_000_000}
+            },
         },
         "not_counted": [],
         "audit": {

@@ -126,6 +126,32 @@ def test_multi_label_rows_name_their_accuracies(runs):
     assert "accuracy" not in row
 
 
+def test_tuned_thresholds_stand_beside_the_figure_that_rows_are_ranked_by(runs):
+    for strategy, macro_f1, tuned in [("a", 0.5, 0.6), ("b", 0.4, 0.7)]:
+        for seed in range(2):
+            changes = {
+                "dataset.task": "multi-label",
+                "metrics.test_tuned": {"macro_f1": tuned, "thresholds": {"MI": 0.2}},
+            }
+            runs.done(strategy, seed, macro_f1, changes=changes)
+    # What was judged before there were tuned thresholds has none.
+    runs.done("c", 0, 0.3, changes={"dataset.task": "multi-label"})
+    text = page(runs)
+    rows = table(text)
+    shown = ("macro-F1", "macro-F1, tuned thresholds")
+    assert [tuple(rows[name][key] for key in shown) for name in "abc"] == [
+        ("0.500 ± 0.000", "0.600 ± 0.000"),
+        ("0.400 ± 0.000", "0.700 ± 0.000"),
+        ("0.300", "-"),
+    ]
+    assert "maximises its F1 on the validation split" in text
+
+
+def test_single_label_tables_have_no_tuned_thresholds(runs):
+    runs.done("a")
+    assert "tuned" not in page(runs)
+
+
 def test_the_page_says_what_was_measured_on_what(runs):
     bad = [{"record": f"r{i}", "reason": "flat"} for i in range(12)]
     runs.done("a", changes={"dataset.bad_records": bad, "dataset.seconds": 10})

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from harness.report.plots import compute, kept_share, last_round, layers, reduction
+from harness.report.leads_table import alternative_text
+from harness.report.plots import (
+    compute,
+    kept_share,
+    last_round,
+    layers,
+    leads,
+    reduction,
+)
 from harness.report.plots.style import house_style, svg_of
 from harness.report.plots.table_data import table_data
 from harness.report.wording import plain
@@ -26,7 +34,10 @@ KINDS: dict[str, tuple[str, Callable[[TableData], Figure | None]]] = {
 }
 """By the end of the file's name: what the link says, and what draws it."""
 
-NAME = re.compile(rf"[a-z0-9-]+\.[a-z0-9-]+\.({'|'.join(KINDS)})\.svg")
+LEADS = "leads"
+"""The same of charts by lead, which are no table's."""
+
+NAME = re.compile(rf"[a-z0-9-]+\.[a-z0-9-]+\.({'|'.join((*KINDS, LEADS))})\.svg")
 """Every name that a plot of a suite may have."""
 
 _LONGEST = 60
@@ -34,12 +45,15 @@ _LONGEST = 60
 
 @dataclass
 class SuitePlots:
-    """Files by name; titles and names by the labels of data set and model."""
+    """Files by name; titles and names by the labels of data set and model; alternative
+    texts and names of charts by lead.
+    """
 
     files: dict[str, bytes] = field(default_factory=dict)
     names: dict[tuple[str, str | None], list[tuple[str, str]]] = field(
         default_factory=dict
     )
+    leads: list[tuple[str, str]] = field(default_factory=list)
 
 
 def draw_suite(
@@ -70,7 +84,22 @@ def draw_suite(
                     name = f"{stem}.{kind}.svg"
                     plots.files[name] = svg_of(figure)
                 plots.names.setdefault(key, []).append((title, name))
+    _draw_leads(leaderboard.get("leads", []), plots)
     return plots
+
+
+def _draw_leads(groups: Sequence[Mapping[str, Any]], plots: SuitePlots) -> None:
+    stems: set[str] = set()
+    for group in groups:
+        stem = _stem(group["data"], f"{group['model']} {group['strategy']}", stems)
+        stems.add(stem)
+        with house_style():
+            figure = leads.draw(group)
+            if figure is None:
+                continue
+            name = f"{stem}.{LEADS}.svg"
+            plots.files[name] = svg_of(figure)
+        plots.leads.append((alternative_text(group), name))
 
 
 def _stem(dataset: str, model: str | None, taken: set[str]) -> str:

@@ -1,0 +1,148 @@
+"""What a teacher bought, lead by lead, as markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tabulate import tabulate
+
+from harness.report.lead_groups import UNTAUGHT
+from harness.report.wording import NOT_MEASURED, escape, score, signed
+
+HEADING = "## With and without a teacher, lead by lead"
+MEANING = (
+    "Test macro-F1 of cells that learn from a teacher, with it and without it (the "
+    f"control *{UNTAUGHT}*), and of their teachers: mean ± spread over seeds and "
+    "splits. Differences are paired by seed and split, and their 95 % interval holds "
+    "both how trainings fall out and which patients are in the test split, which the "
+    "tables of controls below don't; each holds for one comparison at a time. Gap "
+    "closed: (with - without) / (teacher - without), with its 95 % interval, where "
+    "three pairs show the teacher above."
+)
+_HEADINGS = (
+    *("leads", "with", "without", "difference", "95 %", "ahead", "verdict"),
+    *("teacher", "gap closed"),
+)
+_CONTROL_HEADINGS = (
+    *("leads", "control", "macro-F1", "difference", "95 %", "ahead", "verdict"),
+)
+
+Part = Mapping[str, Any]
+
+
+def leads_blocks(
+    groups: Sequence[Part], pictures: Sequence[tuple[str, str]]
+) -> list[str]:
+    """A section for all of them; nothing where no cell has a teacher.
+
+    Parameters
+    ----------
+    groups
+        As `harness.report.leads.describe_leads` gives them.
+    pictures
+        Alternative text and relative path of each group's chart, if it has one.
+    """
+    if not groups:
+        return []
+    blocks = [HEADING, "\n".join(map(_sentence, groups)), MEANING]
+    shown = dict(pictures)
+    for group in groups:
+        blocks += [f"### {title_of(group)}", _table(group), *_controls(group)]
+        if group["problems"]:
+            blocks.append("\n".join(f"- {escape(p)}" for p in group["problems"]))
+        text = alternative_text(group)
+        if text in shown:
+            blocks.append(f"![{escape(text)}]({shown[text]})")
+    return blocks
+
+
+def title_of(group: Part) -> str:
+    """Strategy, data and model in one line, escaped."""
+    return " · ".join(escape(group[key]) for key in ("strategy", "data", "model"))
+
+
+def alternative_text(group: Part) -> str:
+    """What the chart of a group shows, in words."""
+    return (
+        f"Differences of macro-F1 to {UNTAUGHT}, lead by lead, with 95 % intervals: "
+        f"{group['strategy']}, {group['data']}, {group['model']}: {group['summary']}"
+    )
+
+
+def _sentence(group: Part) -> str:
+    where = f"{escape(group['data'])} · {escape(group['model'])}"
+    return f"- **{escape(group['strategy'])}** ({where}): {group['summary']}."
+
+
+def _grid(lines: list[list[str]], headings: Sequence[str], left: Sequence[str]) -> str:
+    return tabulate(
+        lines,
+        headers=headings,
+        tablefmt="pipe",
+        colalign=["left" if name in left else "right" for name in headings],
+        disable_numparse=True,
+    )
+
+
+def _table(group: Part) -> str:
+    lines = []
+    for part in group["leads"]:
+        control = next((c for c in part["controls"] if c["name"] == UNTAUGHT), None)
+        lines.append(
+            [
+                _leads(part),
+                score(part["macro_f1"]),
+                score(control and control["macro_f1"]),
+                *_comparison(control),
+                score(part["teacher"]),
+                _gap(part["gap"]),
+            ]
+        )
+    return _grid(lines, _HEADINGS, ("leads", "verdict"))
+
+
+def _controls(group: Part) -> list[str]:
+    """The other controls, in a table that folds away."""
+    lines = [
+        [
+            _leads(part),
+            escape(control["name"]),
+            score(control["macro_f1"]),
+            *_comparison(control),
+        ]
+        for part in group["leads"]
+        for control in part["controls"]
+        if control["name"] != UNTAUGHT
+    ]
+    if not lines:
+        return []
+    grid = _grid(lines, _CONTROL_HEADINGS, ("leads", "control", "verdict"))
+    summary = "<summary>Beside the other controls</summary>"
+    return [f"<details>\n{summary}", grid, "</details>"]
+
+
+def _comparison(control: Part | None) -> list[str]:
+    """Difference, interval, pairs ahead, verdict."""
+    if control is None or control["against"]["difference"] is None:
+        return [*[NOT_MEASURED] * 3, "not measured"]
+    against = control["against"]
+    low, high = against["low"], against["high"]
+    interval = NOT_MEASURED if low is None else f"{low:+.3f} to {high:+.3f}"
+    ahead = f"{against['ahead']} of {against['difference']['n']}"
+    return [signed(against["difference"]), interval, ahead, against["verdict"]]
+
+
+def _leads(part: Part) -> str:
+    return escape(",".join(part["leads"])) or "all"
+
+
+def _gap(gap: Part) -> str:
+    if gap["share"] is None:
+        return str(gap["reason"])
+    ends = f"{_whole(gap['low'])} to {_whole(gap['high'])}"
+    return f"{_whole(gap['share'])} ({ends})"
+
+
+def _whole(share: float) -> str:
+    return f"{round(100 * share)} %"
