@@ -34,9 +34,10 @@ check: $(VENV)/installed  ## Lint, format and types
 bench: $(VENV)/installed  ## Micro-benchmarks of the loop, the meter and the data path
 	$(BIN)/python -m pytest tests/benchmarks --benchmark-enable --benchmark-only -p no:xdist
 
-real: $(VENV)/installed  ## Train on the real recordings in HARNESS_DATA (about 40 minutes)
+real: $(VENV)/installed  ## Train on the real recordings in HARNESS_DATA (about 70 minutes)
 	$(BIN)/harness run suites/dbpd-small.toml
 	$(BIN)/harness run suites/lottery-small.toml
+	$(BIN)/harness run suites/distillation-small.toml
 	$(BIN)/python scripts/readme_leaderboard.py
 
 clean:  ## Remove the environment and caches of tools

@@ -153,6 +153,14 @@ class Cell:
             return self.with_strategy(name, **tables[name])
         return self.with_strategy(*tables, **tables)
 
+    def without(self, name: str, /) -> Self:
+        """The cell without one of its strategies; trained plainly if none is left."""
+        left = {c.name: dict(c.params) for c in self.strategies if c.name != name}
+        if len(left) > 1:
+            return self.with_strategy(*left, **left)
+        ((other, params),) = left.items() or {BASELINE: {}}.items()
+        return self.with_strategy(other, **params)
+
     def with_model(self, name: str, /, **params: Any) -> Self:
         """The cell with another model, or the same one with other parameters."""
         return self.replace(model=PluginChoice.named(name, params))

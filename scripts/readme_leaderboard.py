@@ -12,11 +12,12 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 README = REPOSITORY / "README.md"
 PAGES = {
     name: REPOSITORY / "leaderboard" / f"{name}.md"
-    for name in ("dbpd-small", "lottery-small")
+    for name in ("dbpd-small", "lottery-small", "distillation-small")
 }
 BEGIN, END = "<!-- leaderboard:begin -->", "<!-- leaderboard:end -->"
 COMPARED = "**Beside their controls**"
-PICTURES = ("reduction.svg", "compute.svg")
+LEAD_BY_LEAD = "| leads "
+PICTURES = ("leads.svg", "reduction.svg", "compute.svg")
 """The first of them that a page has."""
 
 
@@ -32,9 +33,12 @@ def excerpt(name: str, page: str) -> str:
     """
     ranked = page.split("\n## What the columns mean", 1)[0].split("\n\n")
     blocks = [f"**{ranked[0].removeprefix('# ')}**"]
-    blocks += [block for block in ranked if block.startswith("Measured on ")]
-    at = ranked.index(COMPARED) if COMPARED in ranked else None
-    blocks += [] if at is None else [ranked[at + 2]]
+    blocks += [block for block in ranked if block.startswith("Measured on ")][:1]
+    by_lead = [block for block in ranked if block.startswith(LEAD_BY_LEAD)]
+    if by_lead:
+        blocks += by_lead[:1]
+    elif COMPARED in ranked:
+        blocks.append(ranked[ranked.index(COMPARED) + 2])
     blocks += picture(ranked)
     source = f"[leaderboard/{name}.md](leaderboard/{name}.md)"
     return "\n\n".join([*blocks, f"From {source}, which has all rows and their cost."])

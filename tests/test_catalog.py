@@ -46,9 +46,10 @@ def test_the_builtin_plugins_are_all_there_and_light():
     names = ["cnn1d", "efficientnetv2", "resnet1d", "se_resnet"]
     assert catalog.names("model") == names
     assert catalog.names("strategy") == [
-        *("baseline", "dbpd", "infobatch", "linear", "lottery-ticket", "majority"),
-        *("prior-vote", "smrd", "srd", "structured-pruning"),
+        *("baseline", "dbpd", "distillation", "infobatch", "linear", "lottery-ticket"),
+        *("majority", "prior-vote", "smrd", "srd", "structured-pruning", "untrained"),
     ]
+    assert catalog.names("tracker") == ["mlflow", "tensorboard"]
     assert all(declaration.light for declaration in catalog.all())
     assert catalog.broken == []
 
@@ -116,7 +117,7 @@ def test_an_entry_point_of_an_installed_package_is_found(tmp_path):
     [
         ("def oh(:\n", "SyntaxError: invalid syntax (line 1)"),
         ("\nimport nothing_of_that_name\n", "No module named 'nothing_of_that_name'"),
-        ("x = 1\n", "no public subclass of Dataset, Model or Strategy"),
+        ("x = 1\n", "no public subclass of Dataset, Model, Strategy or Tracker"),
         ("import sys\nsys.exit(4)\n", "SystemExit: 4"),
         ("import os\nos._exit(4)\n", "ended the interpreter (exit code 4)"),
         ("import os\nos.kill(os.getpid(), 11)\n", "crashed the interpreter (SIGSEGV)"),

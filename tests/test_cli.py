@@ -152,7 +152,10 @@ def test_a_suite_that_is_not_there_is_told(harness):
     ended = harness("run", "nowhere.toml")
 
     assert ended.code == 2
-    known = "known: dbpd, dbpd-small, full, lottery, lottery-small, quick, real"
+    known = (
+        "known: dbpd, dbpd-small, distillation, distillation-small, full, lottery, "
+        "lottery-small, quick, real"
+    )
     assert ended.err == f"error: nowhere.toml: no such suite file; {known}\n"
     assert "did you mean 'quick'?" in harness("run", "quikc").err
 

@@ -80,6 +80,16 @@ class Claims(Strategy):
         return {self.params.role: cell.with_strategy("baseline")}
 
 
+class Added(Strategy):
+    """Is to stand beside its own cell without it."""
+
+    name = "added"
+
+    @hookimpl
+    def controls(self, cell):
+        return {"without": cell.without("added")}
+
+
 class Twin(Strategy):
     """Has a control of a name that another has."""
 
@@ -183,6 +193,27 @@ def test_composed_strategies_have_the_controls_of_each(plan):
     beside = controls(plan(text))
     assert set(beside) == {"plain", *DEFAULT}
     assert beside["random at equal counts"].cell.strategy_name == "proud+smrd"
+
+
+@pytest.mark.parametrize(
+    ("use", "rest"),
+    [
+        ('"added"', '"baseline"'),
+        ('["added", "dbpd"]\ndbpd.confidence = 0.4', '"dbpd"\nconfidence = 0.4'),
+        (
+            '["dbpd", "added", "prior-vote"]\ndbpd.confidence = 0.4',
+            '["dbpd", "prior-vote"]\ndbpd.confidence = 0.4',
+        ),
+    ],
+    ids=["alone", "of two", "of three"],
+)
+def test_a_cell_without_a_strategy_is_the_one_that_a_suite_would_declare(
+    plan, use, rest
+):
+    entries = [f"[[strategy]]\nuse = {named}\n" for named in (use, rest)]
+    (declared,) = plan(entries[1] + "controls = false\n").cells
+    beside = controls(plan(entries[0] + 'controls = ["without"]\n'))
+    assert beside["without"].cell.id == declared.cell.id
 
 
 def test_controls_of_one_name_are_refused(plan):

@@ -413,3 +413,15 @@ def test_two_ways_of_dropping_are_refused(tmp_path):
     text = 'plugins = ["plugins"]\n' + DATASET + MODEL
     text += '[[strategy]]\nuse = ["other", "dbpd"]\n'
     assert "both say how dropped samples are treated" in problems(tmp_path, text)
+
+
+def test_the_label_of_a_grid_excludes_all_of_its_entries(tmp_path):
+    text = (
+        DATASET.rstrip()
+        + '\nlabel = "short"\ngrid.records = [60, 70]\n'
+        + MODEL
+        + BASELINE
+        + '[[strategy]]\nuse = "dbpd"\n[[exclude]]\ndataset = "short"\n'
+        + 'strategy = "dbpd"\n'
+    )
+    assert {cell.strategy_name for cell in cells(tmp_path, text)} == {"baseline"}

@@ -15,10 +15,11 @@ from harness.suite_reader import read_suite
 from harness.training.run import Run
 
 STRATEGY_PAGE = (DOCS / "write-a-strategy.md").read_text(encoding="utf-8")
+TRACKER_PAGE = (DOCS / "write-a-tracker.md").read_text(encoding="utf-8")
 TUTORIAL = (DOCS / "tutorial.md").read_text(encoding="utf-8")
 SECTIONS = (
     *(SuiteFile, options.Budget, options.DataOptions, options.Execution),
-    *(options.Split, options.Filter),
+    *(options.Split, options.Filter, options.Chunks),
 )
 USED = (
     *(options.AdamW, options.Adam, options.SGD),
@@ -40,7 +41,8 @@ def hook_signatures():
 
 @pytest.mark.parametrize("signature", list(hook_signatures()))
 def test_every_hook_is_documented(signature):
-    assert f"`{signature}`" in STRATEGY_PAGE.replace("\\|", "|")
+    pages = f"{STRATEGY_PAGE}\n{TRACKER_PAGE}"
+    assert f"`{signature}`" in pages.replace("\\|", "|")
 
 
 def test_every_verb_of_a_run_is_documented():

@@ -66,8 +66,10 @@ def test_the_distilled_network_has_a_teacher_that_counts(desk):
     assert result["cost"]["audit"]["status"] == "passed"
 
 
-def test_controls_and_presets_are_as_the_page_says(desk):
+def test_controls_presets_and_other_leads_are_as_the_page_says(desk):
     suite = (desk / "rounds.toml").read_text().split("[[strategy]]")[0]
+    suite = suite.replace("records = 60", 'records = 60\nleads = ["II"]')
+    suite += '[[strategy]]\nuse = "all-leads"\n'
     suite += '[[strategy]]\nuse = "focal"\n'
     suite += '[[strategy]]\nuse = "threshold"\npreset = "faithful"\ncontrols = false\n'
     (desk / "claims.toml").write_text(suite)
@@ -76,3 +78,9 @@ def test_controls_and_presets_are_as_the_page_says(desk):
     for control in ("gamma 0", "baseline at equal epochs", "baseline at equal FLOPs"):
         assert f"| focal: {control} " in page
     assert "- **threshold (faithful)**: † scores in train mode, as published" in page
+    (cell,) = (desk / "runs/synthetic/cnn1d").glob("all-leads/*")
+    rows = (cell / "history.jsonl").read_text().splitlines()
+    assert all(json.loads(row)["divergence"] > 0 for row in rows)
+    cost = json.loads((cell / "result.json").read_text())["cost"]
+    assert cost["forward_epochs"] == 2 * cost["effective_epochs"]
+    assert cost["audit"]["status"] == "passed"

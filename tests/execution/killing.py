@@ -201,17 +201,17 @@ def _blanked(value: Any) -> Any:
 def _page(path: Path) -> list[list[str]]:
     """Lines as lists of cells; of a line outside of tables the line alone."""
     lines: list[list[str]] = []
-    times: set[int] = set()
+    times: set[int] | None = None
     for line in path.read_text().splitlines():
         if not line.startswith("|"):
             lines.append([line])
+            times = None
             continue
         row = [entry.strip() for entry in line.strip("|").split("|")]
-        if set(row) & set(TIME_COLUMNS):
+        if times is None:
             times = {i for i, name in enumerate(row) if name in TIME_COLUMNS}
         # The line below the headings is as wide as the widest entry.
         ruled = [":" if set(entry) <= {":", "-"} else entry for entry in row]
         kept = [entry for i, entry in enumerate(ruled) if i not in times]
-        assert times, "a table without its headings"
         lines.append(kept)
     return lines

@@ -94,8 +94,20 @@ use = "lottery-ticket"
 rounds = 2
 controls = false
 """,
+    # Its teacher sees the batch through leads of its own.
+    "distillation": """
+[[strategy]]
+use = ["distillation", "dbpd"]
+distillation.teacher_leads = ["I", "V1"]
+distillation.ramp_middle = 1.0
+dbpd.confidence = 0.4
+dbpd.pack = true
+controls = false
+""",
 }
 """Those that have to stand being killed; each new way to train adds its own."""
+CELLS = len(STRATEGIES) + 2
+"""With what two of them require: plain training, and that on the teacher's leads."""
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +132,7 @@ def check(sufferer, unbroken):
     boards = [f / "leaderboard" for f in (sufferer.folder, unbroken)]
     assert board_without_times(boards[0]) == board_without_times(boards[1])
     assert {len(times) for times in sufferer.endings.values()} == {1}
-    assert len(sufferer.endings) == len(STRATEGIES) + 1
+    assert len(sufferer.endings) == CELLS
     assert litter(runs) == []
 
 
@@ -179,7 +191,7 @@ def test_a_finished_suite_trains_nothing(suite, unbroken):
     before = results(folder / "runs")
     times = {p: p.stat().st_mtime_ns for p in folder.rglob("result.json")}
     output = run("run", str(suite), cwd=folder)
-    assert f"{len(STRATEGIES) + 1} done, 0 to run" in output
+    assert f"{CELLS} done, 0 to run" in output
     assert results(folder / "runs") == before
     assert {p: p.stat().st_mtime_ns for p in folder.rglob("result.json")} == times
 
