@@ -154,7 +154,15 @@ class Cell:
         return self.with_strategy(*tables, **tables)
 
     def without(self, name: str, /) -> Self:
-        """The cell without one of its strategies; trained plainly if none is left."""
+        """The cell without one of its strategies; trained plainly if none is left.
+
+        Raises
+        ------
+        ConfigError
+            If it has no such strategy.
+        """
+        if name not in [choice.name for choice in self.strategies]:
+            raise ConfigError(f"without: {self.title} isn't trained by {name!r}")
         left = {c.name: dict(c.params) for c in self.strategies if c.name != name}
         if len(left) > 1:
             return self.with_strategy(*left, **left)

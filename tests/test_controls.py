@@ -216,6 +216,12 @@ def test_a_cell_without_a_strategy_is_the_one_that_a_suite_would_declare(
     assert beside["without"].cell.id == declared.cell.id
 
 
+def test_a_cell_can_t_be_without_what_it_hasn_t(plan):
+    (declared,) = plan('[[strategy]]\nuse = "baseline"\n').cells
+    with pytest.raises(ConfigError, match="isn't trained by 'added'"):
+        declared.cell.without("added")
+
+
 def test_controls_of_one_name_are_refused(plan):
     with pytest.raises(ConfigError, match="'twin' and another strategy both have"):
         plan('[[strategy]]\nuse = ["proud", "twin"]\n')
