@@ -36,7 +36,10 @@ class Completion:
             problems = ["names no strategy"]
         if problems:
             raise ConfigError(problems, where)
-        model = self._found("model", cell.model, where) if cell.model else None
+        model = None
+        if cell.model:
+            of_model = f"{where}: model {cell.model.name!r}"
+            model = self._found("model", cell.model, of_model)
         if not all(d.attributes["uses_model"] for d in declared):
             model = None
         elif model is None:
@@ -73,9 +76,13 @@ class Completion:
                 "records may be among the cell's test records",
                 where,
             )
-        same = cell.options == dependent.options
+        try:
+            same = cell.options == dependent.options
+            found = dependent.fingerprint if same else self.fingerprint_of(cell)
+        except ConfigError as error:
+            raise ConfigError(error.problems, f"{where}: {error.where}") from None
         return cell.replace(
-            fingerprint=dependent.fingerprint if same else self.fingerprint_of(cell),
+            fingerprint=found,
             split_hash=dependent.split_hash,
         )
 

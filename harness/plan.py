@@ -108,7 +108,7 @@ def make_plan(suite: Suite, catalog: Catalog, runs: Path) -> Plan:
     for cell in (*declared, *(control.cell for control in controls)):
         # Called as the suite calls it, where it declares a control itself.
         wished.setdefault(key_of(cell), cell)
-    cells = with_required(list(wished.values()), completion)
+    cells = with_required(list(wished.values()), completion, declared)
     roles = _Roles(declared, controls, cells)
     planned = [
         _planned(cell, roles.of(cell), roles.controls(cell), runs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import BaseModel
@@ -18,7 +18,8 @@ def key_of(cell: Cell) -> str:
     """
     given = {role: key_of(other) for role, other in cell.given.items()}
     key = canonical([cell.replace(requires={}).identity, given])
-    return key if cell.fingerprint else f"{key} {cell.title}"
+    # Where the data isn't there, nothing but its place can tell two sets apart.
+    return key if cell.fingerprint else f"{key} {cell.options.root}"
 
 
 def labels_beside(cell: Cell, dependent: Cell) -> dict[str, str | None]:
@@ -41,7 +42,9 @@ def labels_beside(cell: Cell, dependent: Cell) -> dict[str, str | None]:
 
 
 def called_as_declared(
-    resolved: Mapping[str, Cell], declared: Mapping[str, Cell]
+    resolved: Mapping[str, Cell],
+    declared: Mapping[str, Cell],
+    namesakes: Iterable[Cell],
 ) -> dict[str, Cell]:
     """The cells, called as the suite calls them; no two are called alike.
 
@@ -50,11 +53,12 @@ def called_as_declared(
     resolved
         By key, required cells first.
     declared
-        Those that the suite itself declares.
+        Those that the suite itself declares, and their controls.
+    namesakes
+        Those whose data sets, models and strategies give others their names.
     """
-    own = declared.values()
-    known = {name: label for cell in own for name, label in _names(cell)}
-    taken = {cell.title: cell for cell in own}
+    known = {name: label for cell in namesakes for name, label in _names(cell)}
+    taken = {cell.title: cell for cell in declared.values()}
     found: dict[str, Cell] = {}
     for key, cell in resolved.items():
         requires = {role: found[key_of(c)] for role, c in cell.requires.items()}

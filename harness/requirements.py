@@ -20,13 +20,17 @@ Needs = dict[str, Cell]
 """Required cells by role."""
 
 
-def with_required(cells: Sequence[Cell], completion: Completion) -> list[Cell]:
+def with_required(
+    cells: Sequence[Cell], completion: Completion, namesakes: Sequence[Cell]
+) -> list[Cell]:
     """The cells and all that they require, required ones first, each once.
 
     Parameters
     ----------
     cells
         As the suite declares them, and their controls: without requirements.
+    namesakes
+        Those of them after which required ones are called: not the controls.
 
     Returns
     -------
@@ -43,7 +47,7 @@ def with_required(cells: Sequence[Cell], completion: Completion) -> list[Cell]:
     for cell in cells:
         graph.resolve(cell, ())
     declared = {key_of(cell): cell for cell in cells}
-    return list(called_as_declared(graph.resolved, declared).values())
+    return list(called_as_declared(graph.resolved, declared, namesakes).values())
 
 
 def ask_strategies(

@@ -271,7 +271,7 @@ def test_a_requirement_that_cannot_be_met_is_refused_by_name(body, wrong):
     catalog, cells, _ = wrong
     completion = Completion(catalog, lambda cell: cell.fingerprint)
     with pytest.raises(ConfigError) as error:
-        with_required([cells[body]], completion)
+        with_required([cells[body]], completion, [cells[body]])
     assert IMPOSSIBLE[body] in str(error.value)
     assert f"strategy '{cells[body].strategy_name}' (wrong.py)" in str(error.value)
     assert "Traceback" not in str(error.value)
@@ -282,7 +282,8 @@ def test_the_command_tells_of_it_without_a_traceback(harness, plan, tmp_path):
         plan(strategy("of-no-lead"))
     ended = harness("plan", tmp_path / "suite.toml")
     assert ended.code == 2
-    assert ended.err.startswith("error: dataset 'synthetic': leads: there is no 'X'")
+    assert ended.err.startswith("error: strategy 'of-no-lead' (")
+    assert "dataset 'synthetic': leads: there is no 'X'" in ended.err
 
 
 def test_without_data_required_cells_are_planned_all_the_same(plan, monkeypatch):

@@ -13,7 +13,10 @@ from torch.nn import functional
 
 from harness import Outputs
 from harness.catalog import Catalog
+from harness.errors import ConfigError
 from harness.options import Adam, Budget, Mixup, OneCycle
+from harness.plan import make_plan
+from harness.suite_reader import read_suite
 from harness.training.forwarding import caught
 from harness.training.optimization import LearningRate
 
@@ -273,6 +276,75 @@ def test_c1_a_teacher_is_needed_only_where_it_teaches(distillation, params, teac
     assert distillation.Params(**params).teaches is teaches
 
 
+PLANNED = """
+name = "planned"
+[budget]
+epochs = 4
+[[dataset]]
+use = "synthetic"
+records = 60
+leads = ["I"]
+[[model]]
+use = "se_resnet"
+[[strategy]]
+use = "distillation"
+"""
+
+
+@pytest.fixture
+def plan(tmp_path, clean_environment):
+    def planned(strategy):
+        (tmp_path / "planned.toml").write_text(PLANNED + strategy)
+        suite, catalog = read_suite(tmp_path / "planned.toml")
+        return make_plan(suite, catalog, tmp_path / "runs").cells
+
+    return planned
+
+
+def test_a_teacher_who_never_gets_to_teach_is_refused(plan):
+    with pytest.raises(ConfigError, match=r"in 4 epochs .* 0\.018 of its"):
+        plan("controls = false\n")
+    assert plan("controls = false\nramp_middle = 3.0\n")
+
+
+def test_a_sweep_through_zero_keeps_its_controls(plan):
+    """Of a teacher who doesn't teach they are all plain training."""
+    cells = plan(
+        "ramp = false\ngrid.weight = [0.0, 1.0]\n"
+        'controls = ["shuffled teacher", "baseline at equal FLOPs"]\n'
+    )
+    (untaught,) = [
+        p.cell.id for p in cells if p.role == "suite" and not p.cell.requires
+    ]
+    beside = {
+        control["name"]: p.cell
+        for p in cells
+        for control in p.controls
+        if control["of"] == untaught
+    }
+    assert {cell.strategy_name for cell in beside.values()} == {"baseline"}
+    assert len({cell.id for cell in beside.values()}) == 1
+
+
+def test_a_control_names_no_teacher(plan):
+    """It is what it is called beside its own cell alone."""
+    cells = plan("ramp = false\ncontrols = ['no distillation']\n")
+    (teacher,) = [p.cell for p in cells if p.role == "required"]
+    assert teacher.labels["strategy"] == "baseline"
+
+
+def test_a_mistake_in_the_teacher_s_leads_is_told_with_its_cell(plan):
+    with pytest.raises(ConfigError) as told:
+        plan("ramp = false\ncontrols = false\nteacher_leads = ['I', 'V11']\n")
+    assert "requires 'teacher': dataset 'synthetic'" in str(told.value)
+    assert "there is no 'V11'" in str(told.value)
+
+
+def test_a_mistake_in_the_teacher_s_model_is_told_with_its_model(plan):
+    with pytest.raises(ConfigError, match=r"'teacher': model 'se_resnet'.* widht"):
+        plan("ramp = false\ncontrols = false\nteacher_model_params = { widht = 1.0 }\n")
+
+
 @pytest.mark.parametrize(
     "params",
     [
@@ -282,6 +354,8 @@ def test_c1_a_teacher_is_needed_only_where_it_teaches(distillation, params, teac
         {"stages": -1},
         {"teacher": "wise"},
         {"over_time": "max"},
+        {"teacher": "self", "teacher_leads": ["I"]},
+        {"teacher": "self", "teacher_model": "cnn1d"},
     ],
 )
 def test_impossible_parameters_are_refused(distillation, params):

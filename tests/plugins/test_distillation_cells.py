@@ -46,6 +46,7 @@ use = "untrained"
 
 [[strategy]]
 use = "distillation"
+ramp_middle = 1.0
 controls = ["shuffled teacher", "untrained teacher", "self-distillation"]
 
 # One step an epoch, of all records, that moves nothing.
@@ -53,6 +54,7 @@ controls = ["shuffled teacher", "untrained teacher", "self-distillation"]
 use = "distillation"
 label = "unmoved"
 teacher = "untrained"
+ramp_middle = 0.0
 stages = 4
 weight = 3.0
 controls = false
@@ -68,6 +70,7 @@ controls = false
 [[strategy]]
 use = ["distillation", "dbpd"]
 label = "of hard records"
+distillation.ramp = false
 dbpd.confidence = 1e-9
 dbpd.min_keep = 3
 dbpd.revision_epochs = 0
@@ -258,7 +261,7 @@ def test_b6_the_history_tells_the_divergence_of_each_stage(taught):
 def test_the_history_tells_how_much_the_teacher_weighs(taught):
     rows = taught.history("distillation")
     assert [row["distillation_ramp"] for row in rows] == pytest.approx(
-        [1 / (1 + np.exp(15 / 3)), 1 / (1 + np.exp(14 / 3))]
+        [1 / (1 + np.exp(1 / 3)), 0.5]
     )
     for row in rows:
         stages = [row["kl_stages.2"], row["kl_stages.3"]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness import Strategy, equal_budget, hookimpl
+from harness import ConfigError, Strategy, equal_budget, hookimpl
 
 from .params import PRESETS, DistillationParams
 
@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 
 TEACHER = "teacher"
 EQUAL_FLOPS = "baseline at equal FLOPs"
+HALF = 0.5
+ON_ITS_OWN = {
+    "teacher": "self",
+    "teacher_leads": None,
+    "teacher_model": None,
+    "teacher_model_params": {},
+}
 
 
 class Distillation(Strategy):
@@ -48,7 +55,8 @@ class Distillation(Strategy):
     steps differ, the teacher's are interpolated.
 
     Anything to be drawn to might help: controls are a teacher that is shown another
-    record of the batch, one that never was trained, and one on the student's own leads.
+    record of the batch (of a batch of one there is none), one that never was trained,
+    and one on the student's own leads.
     """
 
     name = "distillation"
@@ -66,8 +74,24 @@ class Distillation(Strategy):
 
     @hookimpl
     def requires(self, cell: Cell) -> Mapping[str, Cell]:
-        """The teacher; none where nothing is taught."""
-        return {TEACHER: self._teacher_of(cell)} if self.params.teaches else {}
+        """The teacher; none where nothing is taught.
+
+        Raises
+        ------
+        ConfigError
+            If training ends before the teacher has half of its weight.
+        """
+        if not self.params.teaches:
+            return {}
+        epochs = cell.budget.epochs
+        reached = self.params.ramp_at(epochs - 1)
+        if reached < HALF:
+            raise ConfigError(
+                f"in {epochs} epochs the teacher comes to {reached:.2g} of its weight; "
+                f"set ramp_middle, which is {self.params.ramp_middle:g}, to an earlier "
+                "epoch, or ramp = false"
+            )
+        return {TEACHER: self._teacher_of(cell)}
 
     def _teacher_of(self, cell: Cell) -> Cell:
         params = self.params
@@ -89,15 +113,19 @@ class Distillation(Strategy):
         """No teacher, three that know nothing more of the record, and plain training
         that computes as much as student and teacher did.
         """
-        if self.params.teacher != "trained" or not self.params.teaches:
+        if self.params.teacher != "trained":
             return {}
-        return {
-            "no distillation": cell.without(self.name),
+        untaught = cell.without(self.name)
+        taught = {
             "shuffled teacher": cell.changing(self.name, teacher="shuffled"),
             "untrained teacher": cell.changing(self.name, teacher="untrained"),
-            "self-distillation": cell.changing(self.name, teacher="self"),
+            "self-distillation": cell.changing(self.name, **ON_ITS_OWN),
             EQUAL_FLOPS: equal_budget(cell)[EQUAL_FLOPS],
         }
+        if not self.params.teaches:
+            # A sweep that goes through zero has the same controls all along.
+            taught = dict.fromkeys(taught, untaught)
+        return {"no distillation": untaught, **taught}
 
     @hookimpl
     def setup(self, run: Run) -> None:

@@ -110,6 +110,16 @@ class DistillationParams(Strategy.Params):
             raise ValueError("stage_weights must be a list of numbers of at least 0")
         return self
 
+    @model_validator(mode="after")
+    def _teaching_oneself_needs_no_other(self) -> Self:
+        other = self.teacher_leads or self.teacher_model or self.teacher_model_params
+        if self.teacher == "self" and other:
+            raise ValueError(
+                'teacher = "self" is the student\'s own network on its own leads: leave'
+                " out teacher_leads, teacher_model and teacher_model_params"
+            )
+        return self
+
     @property
     def teaches(self) -> bool:
         """Whether the teacher has a say at all."""

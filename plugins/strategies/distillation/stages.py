@@ -49,12 +49,15 @@ def paired_stages(run: Run, role: str, params: DistillationParams) -> list[Stage
     teacher = run.required(role)
     n = params.stages
     own, taught = features_of(run.model), features_of(teacher.model)
-    for whose, names in (("the model", own), ("the teacher's model", taught)):
+    for whose, model, names in (
+        ("model", run.model, own),
+        ("teacher's model", teacher.model, taught),
+    ):
         if len(names) < n:
             raise ConfigError(
-                f"distillation: stages = {n}, but {whose} has {len(names)} features to "
-                f"distil ({', '.join(names) or 'none'}); set stages to fewer, or to 0 "
-                "with a logit_weight"
+                f"distillation: stages = {n}, but the {whose} ({type(model).__name__}) "
+                f"has {len(names)} features to distil ({', '.join(names) or 'none'}); "
+                "set stages to fewer, or to 0 with a logit_weight"
             )
     weights = params.stage_weights or [1.0] * len(own)
     if len(weights) != len(own):
