@@ -5,6 +5,7 @@ python scripts/readme_leaderboard.py
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,6 +20,7 @@ COMPARED = "**Beside their controls**"
 LEAD_BY_LEAD = "| leads "
 PICTURES = ("leads.svg", "reduction.svg", "compute.svg")
 """The first of them that a page has."""
+IMAGE = re.compile(r"!\[(.*?)\]\((\S+\.svg)\)")
 
 
 def excerpt(name: str, page: str) -> str:
@@ -46,13 +48,11 @@ def excerpt(name: str, page: str) -> str:
 
 def picture(blocks: list[str]) -> list[str]:
     """The page's picture, as seen from the README."""
-    images = [line for block in blocks for line in block.split("\n") if "![" in line]
+    images = [image for block in blocks for image in IMAGE.findall(block)]
     for ending in PICTURES:
-        for image in images:
-            if f"{ending})" in image:
-                start = image.index("![")
-                stop = image.index(")", start) + 1
-                return [image[start:stop].replace("](", "](leaderboard/", 1)]
+        for text, path in images:
+            if path.endswith(ending):
+                return [f"![{text}](leaderboard/{path})"]
     return []
 
 
