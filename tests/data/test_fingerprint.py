@@ -9,7 +9,7 @@ import small_sets
 from small_sets import SmallSet
 
 from harness import ConfigError, DataError
-from harness.data.fingerprint import dataset_fingerprint
+from harness.data.fingerprint import dataset_fingerprints
 from harness.data.index import index_records, summarise
 from harness.options import DataOptions
 
@@ -41,6 +41,13 @@ def request_for(monkeypatch):
     return make
 
 
+def dataset_fingerprint(request):
+    (answer,) = dataset_fingerprints([request])
+    if isinstance(answer, DataError):
+        raise answer
+    return answer
+
+
 def cached(own_cache):
     return sorted((own_cache / "index").iterdir())
 
@@ -56,8 +63,8 @@ def test_a_hit_imports_nothing_heavy(request_for, written):
     summary = dataset_fingerprint(request)
     code = (
         "import json, sys\n"
-        "from harness.data.fingerprint import dataset_fingerprint\n"
-        "summary = dataset_fingerprint(json.load(sys.stdin))\n"
+        "from harness.data.fingerprint import dataset_fingerprints\n"
+        "(summary,) = dataset_fingerprints([json.load(sys.stdin)])\n"
         "print(json.dumps([summary, sorted(sys.modules)]))\n"
     )
     done = subprocess.run(
@@ -128,3 +135,42 @@ def test_a_plugin_that_breaks_is_explained_in_one_line(request_for, written, tmp
     request = {**request_for(written / "small"), "plugin_file": str(plugin)}
     with pytest.raises(DataError, match=r"'small'.*RuntimeError: of its own$"):
         dataset_fingerprint(request)
+
+
+COUNTING = """
+from pathlib import Path
+
+from small_sets import SmallSet
+
+
+class Counted(SmallSet):
+    def records(self):
+        with Path(__file__).with_name("asked").open("a") as file:
+            file.write("once")
+        return super().records()
+"""
+
+
+def test_options_of_one_data_set_share_a_listing(request_for, written, tmp_path):
+    plugin = tmp_path / "counted.py"
+    plugin.write_text(COUNTING)
+    root = written / "small"
+    ways = [{"leads": ["I"]}, {"leads": ["II"]}, {"split": {"seed": 3}}]
+    requests = [
+        {**request_for(root, **way), "plugin_file": str(plugin), "class": "Counted"}
+        for way in ways
+    ]
+    found = dataset_fingerprints(requests)
+    assert (tmp_path / "asked").read_text() == "once"
+    assert found == [dataset_fingerprint(request_for(root, **way)) for way in ways]
+    assert dataset_fingerprints(requests) == found
+    assert (tmp_path / "asked").read_text() == "once"
+
+
+def test_one_way_that_fails_leaves_the_others(request_for, written):
+    root = written / "small"
+    nowhere, good = dataset_fingerprints(
+        [request_for(root / "nowhere"), request_for(root)]
+    )
+    assert isinstance(nowhere, DataError)
+    assert good == dataset_fingerprint(request_for(root))
