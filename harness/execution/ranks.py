@@ -1,28 +1,32 @@
-"""Several processes of one cell: started, joined and ended together.
+"""Several processes of one cell: forked, joined and ended together.
 
-The worker is rank 0; it starts the others as `python -m harness.execution.ranks` and
-tells them where to meet. accelerate then finds them as it finds those of torchrun.
+The worker is rank 0. It forks the others before it has threads, so that they need not
+import again what its fork server has, and tells them where to meet once they are
+wanted. accelerate then finds them as it finds those of torchrun.
 """
 
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
-import subprocess
-import sys
+import signal
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkProcess
 from pathlib import Path
 from typing import Any
 
 from harness.errors import Interrupted, PeerError
 from harness.execution.failure import Failure, classify, write_failure
 from harness.execution.job import Job
+from harness.execution.requests import ASKING
 from harness.execution.streams import leave
 
 HOST = "127.0.0.1"
@@ -30,21 +34,29 @@ HOST = "127.0.0.1"
 PATIENCE = timedelta(days=1)
 GRACE_SECONDS = 15.0
 """How long a process may take to notice by itself that another has ended."""
+_FORK = multiprocessing.get_context("fork")
 
 
 @dataclass
-class _Rank:
+class Rank:
+    """A further process of a cell, as its worker sees it.
+
+    Attributes
+    ----------
+    channel
+        Where it is told the port at which to meet, and tells of its failure.
+    """
+
     number: int
-    process: subprocess.Popen[str]
-    told: int
-    """The pipe on which it tells of its failure."""
+    process: ForkProcess
+    channel: Connection
     failure: Failure | None = field(default=None)
 
     def settle(self) -> None:
-        """Read what it left; called once it has ended."""
-        code = self.process.wait()
-        with os.fdopen(self.told, encoding="utf-8") as stream:
-            text = stream.read()
+        """Read what it left; returns once it has ended."""
+        text = self._told()
+        self.process.join()
+        code = self.process.exitcode or 0
         if text:
             self.failure = Failure(**json.loads(text))
         elif code < 0:
@@ -52,29 +64,57 @@ class _Rank:
         elif code:
             self.failure = Failure("crash", f"its process {self.number} ended ({code})")
 
+    def _told(self) -> str:
+        """What it says of its failure; nothing if it ended without a word."""
+        with suppress(EOFError, OSError):
+            while True:
+                alive = self.process.is_alive()
+                # What it has started may hold the channel longer than it lives.
+                if self.channel.poll(0.2):
+                    return self.channel.recv_bytes().decode()
+                if not alive:
+                    break
+        return ""
+
+
+def fork_ranks(job: Job) -> list[Rank]:
+    """The other processes of a cell, waiting to be wanted; none where it has one.
+
+    To be called before there is any thread, which a fork would not take along.
+    """
+    return [_fork(job, number) for number in range(1, job.cell.processes)]
+
+
+def _fork(job: Job, number: int) -> Rank:
+    ours, theirs = _FORK.Pipe()
+    process = _FORK.Process(target=_be_a_rank, args=(job, number, theirs, os.getpid()))
+    process.start()
+    theirs.close()
+    return Rank(number, process, ours)
+
 
 @contextmanager
-def others(job: Job) -> Iterator[None]:
-    """The other processes of the cell, alive within; nothing where it has one.
+def joined(job: Job, ranks: Sequence[Rank]) -> Iterator[None]:
+    """All processes of the cell together, until its end.
 
     Raises
     ------
     PeerError
         If one of them failed, which is then the cell's failure.
     """
-    count = job.cell.processes
-    if count == 1:
+    if not ranks:
         yield
         return
-    store = _meet(0, count, 0)
-    ranks = [_start(job, number, count, store.port) for number in range(1, count)]
+    store = _meet(0, job.cell.processes, 0)
     over = threading.Event()
     for rank in ranks:
+        with suppress(OSError):
+            rank.channel.send_bytes(str(store.port).encode())
         threading.Thread(
             target=_watch, args=(rank, job.folder, over), daemon=True
         ).start()
     try:
-        _join(0, count, store)
+        _join(0, job.cell.processes, store)
         yield
     except Exception as error:
         failure = _first_failure(ranks)
@@ -83,35 +123,17 @@ def others(job: Job) -> Iterator[None]:
         raise
     finally:
         over.set()
-        for rank in ranks:
-            rank.process.kill()
-            rank.process.wait()
+        end_ranks(ranks)
 
 
-def _start(job: Job, number: int, count: int, port: int) -> _Rank:
-    told, tells = os.pipe()
-    request = {
-        "rank": number,
-        "count": count,
-        "port": port,
-        "tells": tells,
-        "parent": os.getpid(),
-    }
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "harness.execution.ranks"],
-        stdin=subprocess.PIPE,
-        text=True,
-        pass_fds=[tells],
-    )
-    os.close(tells)
-    assert process.stdin is not None
-    with suppress(BrokenPipeError):
-        process.stdin.write(json.dumps(request) + "\n" + job.to_json())
-        process.stdin.close()
-    return _Rank(number, process, told)
+def end_ranks(ranks: Sequence[Rank]) -> None:
+    """End what is left of the processes."""
+    for rank in ranks:
+        rank.process.kill()
+        rank.process.join()
 
 
-def _watch(rank: _Rank, folder: Path, over: threading.Event) -> None:
+def _watch(rank: Rank, folder: Path, over: threading.Event) -> None:
     """End this process, too, if another ends badly and the backend doesn't notice."""
     rank.settle()
     if rank.failure is None or over.wait(GRACE_SECONDS):
@@ -121,7 +143,7 @@ def _watch(rank: _Rank, folder: Path, over: threading.Event) -> None:
     os._exit(1)
 
 
-def _first_failure(ranks: list[_Rank]) -> Failure | None:
+def _first_failure(ranks: Sequence[Rank]) -> Failure | None:
     """Why another process ended: asked when this one lost its connection."""
     until = time.monotonic() + 2.0
     while time.monotonic() < until:
@@ -170,34 +192,47 @@ def _join(rank: int, count: int, store: Any) -> None:
     )
 
 
-def main() -> int:
-    """Take part in a cell as one of its further processes."""
-    import signal
-
+def _be_a_rank(job: Job, number: int, channel: Connection, parent: int) -> None:
+    """Take part in the cell as one of its further processes; never returns."""
     # Rank 0 is asked to stop, and tells the others between two iterations.
-    for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT):
-        signal.signal(number, signal.SIG_IGN)
-    request = json.loads(sys.stdin.readline())
-    job = Job.from_json(sys.stdin.read())
-    threading.Thread(target=_end_with, args=(request["parent"],), daemon=True).start()
+    signal.set_wakeup_fd(-1)
+    for asking in ASKING:
+        signal.signal(asking, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    code = 1
     try:
-        _take_part(job, request)
+        port = _awaited(channel)
+        if port is not None:
+            _take_part(job, number, port)
+        code = 0
     except Interrupted:
-        return 0
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - as a plugin may raise
+        code = 0
+    except BaseException as error:  # noqa: BLE001 - as a plugin may raise
         traceback.print_exc()
-        with os.fdopen(request["tells"], "w", encoding="utf-8") as stream:
-            json.dump(asdict(classify(error, job.cell)), stream)
-        return 1
-    return 0
+        with suppress(OSError):
+            channel.send_bytes(json.dumps(asdict(classify(error, job.cell))).encode())
+    finally:
+        leave(code)
 
 
-def _take_part(job: Job, request: dict[str, int]) -> None:
+def _awaited(channel: Connection) -> int | None:
+    """The port at which the processes meet; None if this one is not wanted."""
+    try:
+        return int(channel.recv_bytes())
+    except EOFError:
+        return None
+
+
+def _take_part(job: Job, number: int, port: int) -> None:
+    """Train as rank 0 does."""
+    import numpy as np
+
     from harness.execution.cell_process import open_job_data, prepare_run
     from harness.training.cell import train_cell
 
-    rank, count = request["rank"], request["count"]
-    _join(rank, count, _meet(rank, count, request["port"]))
+    # Else it would draw what rank 0 draws where a plugin seeds nothing.
+    np.random.seed()  # noqa: NPY002 - it is that state which was copied
+    _join(number, job.cell.processes, _meet(number, job.cell.processes, port))
     data = open_job_data(job)
     _, splits, run = prepare_run(job, data)
     train_cell(run, splits, data)
@@ -207,7 +242,3 @@ def _end_with(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(0.5)
     os._exit(1)
-
-
-if __name__ == "__main__":
-    leave(main())

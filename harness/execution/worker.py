@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +24,7 @@ from harness.errors import Interrupted
 from harness.execution.failure import Failure, classify, write_failure
 from harness.execution.heart import Heart
 from harness.execution.job import Job
-from harness.execution.ranks import others
+from harness.execution.ranks import Rank, end_ranks, fork_ranks, joined
 from harness.execution.requests import Requests
 from harness.execution.streams import Streams, leave
 from harness.results.claim import highest_claim, take_claim
@@ -61,19 +61,26 @@ def work(job: Job, parent: int) -> int:
         return _failed(job, error)
     if claim is None:
         return CLAIMED
+    try:
+        done = state_of(job.cell, job.runs) == "done"
+        ranks = [] if done else fork_ranks(job)
+    except OSError as error:
+        claim.release()
+        return _failed(job, error)
     streams = Streams()
     heart = Heart(claim, stopping.set, parent, (streams.mend, requests.look))
     heart.start()
     try:
-        if state_of(job.cell, job.runs) != "done":
+        if not done:
             _clear(job.folder)
-            run_job(job, heart, stopping)
+            run_job(job, heart, stopping, ranks)
     except BaseException as error:  # noqa: BLE001 - as a plugin may raise
         streams.mend()
         if not claim.is_held:
             return _lost(job)
         return STOPPED if isinstance(error, Interrupted) else _failed(job, error)
     finally:
+        end_ranks(ranks)
         heart.stop()
         claim.release()
     return DONE
@@ -108,8 +115,10 @@ def _clear(folder: Path) -> None:
     remove_temporaries(folder)
 
 
-def run_job(job: Job, heart: Heart, stopping: threading.Event) -> None:
-    """Load, train, judge and write one cell."""
+def run_job(
+    job: Job, heart: Heart, stopping: threading.Event, ranks: Sequence[Rank]
+) -> None:
+    """Load, train, judge and write one cell, with the cell's other processes."""
     from harness.cost.energy import EnergyMeter
     from harness.execution.cell_process import open_job_data, prepare_run
     from harness.execution.result import assemble, describe_cell, write_result
@@ -121,7 +130,7 @@ def run_job(job: Job, heart: Heart, stopping: threading.Event) -> None:
     cell, folder = job.cell, job.folder
     attempts = _count_attempt(folder)
     heart.progress = lambda: "loading data"
-    with others(job):
+    with joined(job, ranks):
         data = open_job_data(job)
         description = describe_cell(cell, data.index)
         write_atomically(folder / "cell.json", to_json(description))
