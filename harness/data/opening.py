@@ -6,17 +6,19 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.catalog import load_plugin_class
 from harness.cell import Cell, PluginChoice
 from harness.data.index import RecordIndex, index_records
-from harness.data.loading import DataSplits, load
 from harness.data.prepare import Prepared, prepare
 from harness.data.roots import dataset_root
 from harness.errors import DataError
 from harness.options import DataOptions
 from harness.plugin import Dataset
+
+if TYPE_CHECKING:
+    from harness.data.loading import DataSplits
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,9 @@ class OpenData:
         views: Sequence[tuple[str, ...]] = (),
     ) -> DataSplits:
         """The three splits; training and validation seen through other leads, too."""
+        # It imports torch, which who only lists or prepares records can do without.
+        from harness.data.loading import load
+
         return load(
             prepared,
             self.index,
