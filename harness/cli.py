@@ -11,6 +11,7 @@ import click
 from harness import __version__
 
 if TYPE_CHECKING:
+    from harness.execution.pool import WorkerPool
     from harness.report.exchange import Format
 
 EXISTING = click.Path(path_type=Path)
@@ -115,7 +116,15 @@ def cli() -> None:
 )
 @click.option("-q", "--quiet", is_flag=True, help="Show failures and the result only.")
 @click.option("-v", "--verbose", is_flag=True, help="Show every epoch.")
-def run(suite: Path, workers: str, plugins: tuple[Path, ...], **options: Any) -> int:
+@click.pass_obj
+def run(
+    pool: WorkerPool | None,
+    /,
+    suite: Path,
+    workers: str,
+    plugins: tuple[Path, ...],
+    **options: Any,
+) -> int:
     """Run what is missing of SUITE, and write its leaderboard.
 
     Ctrl-C stops after a checkpoint; the same command goes on from there. Exit code:
@@ -137,7 +146,7 @@ def run(suite: Path, workers: str, plugins: tuple[Path, ...], **options: Any) ->
         )
     check_choice(count, **options)
     chosen = RunOptions(workers=count, **options)
-    return run_suite(*read_suite(suite, plugins), chosen)
+    return run_suite(*read_suite(suite, plugins), chosen, pool)
 
 
 @cli.command()
@@ -318,12 +327,19 @@ def show_record(
     return draw(dataset, record, suite, root, plugins, out)
 
 
-def main() -> None:
-    """Run the command line; mistakes end in a message, never in a traceback."""
+def main(pool: WorkerPool | None = None) -> None:
+    """Run the command line; mistakes end in a message, never in a traceback.
+
+    Parameters
+    ----------
+    pool
+        Where `harness run` has its workers from, for who calls it more than once; it
+        closes the pool. None: each run has a fork server of its own.
+    """
     from harness.errors import HarnessError, printable
 
     try:
-        sys.exit(cli(standalone_mode=False))
+        sys.exit(cli(standalone_mode=False, obj=pool))
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

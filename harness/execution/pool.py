@@ -117,15 +117,18 @@ class WorkerPool:
 
     def close(self) -> None:
         """End every worker now, and the server."""
-        if self._server is None:
-            return
+        self.end_workers()
+        if self._server is not None:
+            self._server.kill()
+            self._bury()
+
+    def end_workers(self) -> None:
+        """End every worker now; the server stays, and can start others."""
         for worker in list(self._workers.values()):
             self.kill(worker)
-        if self._server.is_ready:
+        if self._server is not None and self._server.is_ready:
             with suppress(TimeoutError):
                 self._await_all()
-        self._server.kill()
-        self._bury()
 
     def _await_all(self) -> None:
         rounds = 0

@@ -85,8 +85,19 @@ class RunOptions:
     trackers: tuple[str, ...] = ()
 
 
-def run_suite(suite: Suite, catalog: Catalog, options: RunOptions) -> int:
+def run_suite(
+    suite: Suite,
+    catalog: Catalog,
+    options: RunOptions,
+    pool: WorkerPool | None = None,
+) -> int:
     """Run what is missing of a suite and write its leaderboard; an exit code.
+
+    Parameters
+    ----------
+    pool
+        Where workers of this machine come from, closed at the end; None: a fork
+        server of this run's own.
 
     Raises
     ------
@@ -124,7 +135,7 @@ def run_suite(suite: Suite, catalog: Catalog, options: RunOptions) -> int:
             news().print(escape(text))
 
     with Trackers(trackers, suite, cells, options.runs, warn, say) as told:
-        states = _run_missing(suite, cells, cluster, options, told)
+        states = _run_missing(suite, cells, cluster, options, told, pool)
         if states is not None:
             _report(suite, options)
         told.finish()
@@ -137,13 +148,14 @@ def _run_missing(
     cluster: SlurmExecutor | None,
     options: RunOptions,
     trackers: Trackers,
+    pool: WorkerPool | None,
 ) -> dict[str, State] | None:
     """The states in which the cells end, by id; None if they are not waited for."""
     pending = [p for p in cells if p.state != "done"]
     if not pending:
         return {p.cell.id: p.state for p in cells}
     if cluster is None:
-        return _execute(suite, cells, pending, options, trackers)
+        return _execute(suite, cells, options, trackers, pool or WorkerPool())
     prepare_data(pending, quiet=options.quiet)
     submitted = cluster.submit(cells)
     news().print(escape(str(submitted)))
@@ -234,16 +246,16 @@ def places_for(cells: Sequence[Cell], request: Request) -> Places:
 def _execute(
     suite: Suite,
     cells: Sequence[PlannedCell],
-    pending: Sequence[PlannedCell],
     options: RunOptions,
     trackers: Trackers,
+    pool: WorkerPool,
 ) -> dict[str, State]:
-    request = Request(options.workers, options.per_device, options.device)
+    pending = [p for p in cells if p.state != "done"]
     waiting = [p.cell for p in pending]
+    request = Request(options.workers, options.per_device, options.device)
     places = places_for(waiting, request)
     execution = _execution(suite, options)
     watcher = _watcher(len(pending), options)
-    pool = WorkerPool()
     try:
         pool.warm_up()
         prepare_data(pending, quiet=options.quiet)
