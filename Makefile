@@ -19,7 +19,7 @@ quick: $(VENV)/installed  ## Install, run the quick suite (synthetic data), writ
 	$(BIN)/harness run suites/quick.toml
 
 test: $(VENV)/installed  ## Install, run all tests
-	$(BIN)/python -m pytest -n auto --dist worksteal
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 torture: $(VENV)/installed  ## The tests that kill and race processes, in their long form
 	HARNESS_TEST_KILLS=$${HARNESS_TEST_KILLS:-100} \

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from commands_here import POOL, call, run, torch_kept
 
-pytest_plugins = ["requiring"]
-
-START = "from harness.cli import main; main()"
+pytest_plugins = ["requiring", "longest_files"]
 
 TINY_SUITE = """
 name = "tiny"
@@ -89,20 +86,21 @@ def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_server_outlives_the_tests() -> Iterator[None]:
+    yield
+    POOL.end()
+
+
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> TinyRun:
     folder = tmp_path_factory.mktemp("tiny")
     suite = folder / "tiny.toml"
     suite.write_text(TINY_SUITE)
     runs, leaderboard = folder / "runs", folder / "leaderboard"
-    command = [sys.executable, "-c", START, "run", str(suite), "--device", "cpu"]
-    command += ["--runs", str(runs), "--leaderboard", str(leaderboard)]
-    environment = {**os.environ, "HARNESS_CACHE": str(shared_cache)}
-    done = subprocess.run(
-        command, capture_output=True, text=True, env=environment, cwd=folder
-    )
-    assert done.returncode == 0, done.stderr
-    return TinyRun(suite, runs, leaderboard, done.stdout)
+    places = ("--runs", runs, "--leaderboard", leaderboard)
+    said = run("run", suite, "--device", "cpu", *places, cwd=folder)
+    return TinyRun(suite, runs, leaderboard, said)
 
 
 @pytest.fixture
@@ -120,28 +118,20 @@ def clean_environment(
 def harness(
     clean_environment: None,
     capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[..., Outcome]:
     """Call the command line in this process, as its entry point is called."""
-    from harness.cli import main
 
-    def call(*arguments: object) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["harness", *map(str, arguments)])
+    def ended(*arguments: object) -> Outcome:
         capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main()
+        code = call(*arguments)
         captured = capsys.readouterr()
-        return Outcome(int(ended.value.code or 0), captured.out, captured.err)
+        return Outcome(code, captured.out, captured.err)
 
-    return call
+    return ended
 
 
 @pytest.fixture
 def torch_as_before() -> Iterator[None]:
     """Undo what a cell's determinism changes in this process."""
-    import torch
-
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(mode=False)
+    with torch_kept():
+        yield

@@ -8,7 +8,7 @@ from itertools import count
 from time import perf_counter
 
 import pytest
-from suites_to_run import BASELINE, run, write_suite
+from suites_to_run import BASELINE, run, run_apart, write_suite
 
 CELLS, ROUNDS, MOST = 8, 2, 0.6
 
@@ -23,13 +23,13 @@ def timed_run(tmp_path, benchmark):
     text = text.replace("checkpoint_minutes = 1e-9\n", "")
     text = text.replace("seeds = [0]", f"seeds = {list(range(cells))}")
     suite.write_text(text.replace("epochs = 3", f"epochs = {epochs}"))
-    turn = count()
+    turn, command = count(), run_apart if benchmark.enabled else run
 
     def timed(workers):
         folder = tmp_path / f"turn-{next(turn)}"
         folder.mkdir()
         began = perf_counter()
-        run("run", str(suite), "--workers", str(workers), cwd=folder)
+        command("run", str(suite), "--workers", str(workers), cwd=folder)
         seconds = perf_counter() - began
         assert len(list(folder.rglob("result.json"))) == cells
         shutil.rmtree(folder)

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 
 SUITE = """
@@ -30,6 +33,24 @@ def test_prepare_names_the_file(harness, suite, shared_cache):
     label, records, bad, path = row.split()
     assert (label, records, bad) == ("limb", "60", "0")
     assert path.startswith(str(shared_cache / "prepared"))
+
+
+LOADED = """
+import sys
+from harness.cli import main
+
+try:
+    main()
+finally:
+    sys.stderr.write(f"torch {'torch' in sys.modules}")
+"""
+
+
+def test_torch_is_not_needed_to_prepare(suite):
+    command = [sys.executable, "-c", LOADED, "data", "prepare", str(suite)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0
+    assert done.stderr.endswith("torch False")
 
 
 def test_prepare_tells_what_is_missing(harness, suite):

@@ -3,13 +3,11 @@ a strategy only names.
 """
 
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 
 import pytest
+from commands_here import run
 from safetensors.numpy import load_file
 
 PRUNING = """
@@ -83,18 +81,8 @@ def halved(tmp_path_factory):
     (folder / "plugins").mkdir()
     (folder / "plugins" / "halving.py").write_text(PRUNING)
     (folder / "halved.toml").write_text(SUITE)
-    harness(folder, "run", "halved.toml", "--device", "cpu")
+    run("run", "halved.toml", "--device", "cpu", cwd=folder)
     return folder
-
-
-def harness(folder, *arguments):
-    command = [sys.executable, "-m", "harness", *arguments]
-    known = {k: v for k, v in os.environ.items() if not k.startswith("HARNESS_")}
-    environment = known | {"HARNESS_CACHE": os.environ["HARNESS_CACHE"]}
-    done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
 
 
 def cell(halved, strategy="halving"):
@@ -187,7 +175,7 @@ def test_the_leaderboard_shows_the_rounds_and_links_to_plots(halved):
 def test_a_report_writes_the_same_bytes_again(halved, tmp_path):
     moved = shutil.copytree(halved, tmp_path / "moved")
     shutil.rmtree(moved / "leaderboard")
-    harness(moved, "report", "halved")
+    run("report", "halved", cwd=moved)
     for path in (halved / "leaderboard").rglob("*.*"):
         again = moved / "leaderboard" / path.relative_to(halved / "leaderboard")
         assert again.read_bytes() == path.read_bytes()

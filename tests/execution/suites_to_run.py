@@ -1,4 +1,4 @@
-"""Real `harness` processes on a very small suite."""
+"""`harness` commands on a very small suite, here or in processes of their own."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import time
 import uuid
 from contextlib import suppress
 from pathlib import Path
+
+from commands_here import run as run
 
 SUITE = """
 name = "small"
@@ -87,8 +89,8 @@ def start(*arguments: str, cwd: Path, **environment: str) -> Command:
     return command
 
 
-def run(*arguments: str, cwd: Path, expect: int = 0, **environment: str) -> str:
-    """Run a `harness` command to its end; what it said."""
+def run_apart(*arguments: str, cwd: Path, expect: int = 0, **environment: str) -> str:
+    """As `run`, in a process of its own."""
     process = start(*arguments, cwd=cwd, **environment)
     output, _ = process.communicate(timeout=240)
     assert process.returncode == expect, output

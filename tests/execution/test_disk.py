@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from killing import differences, final_files, litter
-from suites_to_run import BASELINE, DBPD, run, write_suite
+from suites_to_run import BASELINE, DBPD, run, run_apart, write_suite
 
 FILLING = Path(__file__).with_name("filling.py")
 NAMESPACES = ("--user", "--map-root-user", "--mount")
@@ -83,7 +83,7 @@ def test_a_file_that_finds_no_room_fails_its_cell_with_the_reason(
     suite, unbroken, tmp_path
 ):
     with small_files(100_000):
-        said = run("run", str(suite), cwd=tmp_path, expect=1)
+        said = run_apart("run", str(suite), cwd=tmp_path, expect=1)
     assert "Traceback" not in said
     assert said.count("disk: ") == 2
     found = failures(tmp_path / "runs")

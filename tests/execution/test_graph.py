@@ -10,8 +10,6 @@ STUDENT = '''
 import os
 from pathlib import Path
 
-from torch.nn.functional import kl_div, log_softmax
-
 from harness import Field, Strategy, hookimpl
 
 DIES = Path("{dies}")
@@ -35,6 +33,8 @@ class Student(Strategy):
 
     @hookimpl
     def extra_losses(self, run, batch, outputs):
+        from torch.nn.functional import kl_div, log_softmax
+
         told = log_softmax(self.teacher(batch.signals), 1)
         own = log_softmax(outputs.logits, 1)
         each = kl_div(own, told, log_target=True, reduction="none").sum(1)

@@ -24,6 +24,7 @@ from suites_to_run import (
     kill_everything,
     results,
     run,
+    run_apart,
     start,
     write_suite,
 )
@@ -57,8 +58,6 @@ class Nested(Strategy):
         run.log(draws=sum(run.loops.indices.values()))
 '''
 AFTER = '''
-from torch.nn.functional import mse_loss
-
 from harness import Strategy, hookimpl
 
 
@@ -79,6 +78,8 @@ class After(Strategy):
 
     @hookimpl
     def extra_losses(self, run, batch, outputs):
+        from torch.nn.functional import mse_loss
+
         told = self.before(batch.signals)
         return mse_loss(outputs.logits, told, reduction="none").mean(1)
 '''
@@ -122,7 +123,7 @@ def unbroken(suite, tmp_path_factory):
     """The folder of an unbroken run, and how long it took."""
     folder = tmp_path_factory.mktemp("unbroken")
     began = time.monotonic()
-    run("run", str(suite), "-q", cwd=folder)
+    run_apart("run", str(suite), "-q", cwd=folder)
     return folder, time.monotonic() - began
 
 

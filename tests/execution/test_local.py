@@ -131,6 +131,25 @@ def test_a_worker_that_is_asked_to_stop_exits_with_75_after_a_checkpoint(
     assert not list(tmp_path.rglob("failure.json"))
 
 
+def test_a_server_whose_workers_were_ended_starts_others(suite, tmp_path):
+    job = job_of(suite, tmp_path / "runs")
+    job.folder.mkdir(parents=True)
+    pool, servers, codes = WorkerPool(), [], []
+    try:
+        for _ in range(2):
+            worker = pool.start(job, worker_environment([], 2), job.folder / "log.txt")
+            while worker.pid is None:
+                pool.wait(0.1)
+            servers.append(psutil.Process(worker.pid).ppid())
+            pool.end_workers()
+            codes.append(worker.code)
+    finally:
+        pool.close()
+    assert codes == [-signal.SIGKILL] * 2
+    assert servers[0] == servers[1]
+    assert not psutil.pid_exists(servers[0])
+
+
 def test_workers_that_others_end_are_started_again(suite, unbroken, tmp_path):
     command = start("run", str(suite), cwd=tmp_path)
     for number, strike in enumerate(("stop", "kill", "kill the server"), start=1):

@@ -399,8 +399,9 @@ def _ranks(pid, folder):
     """The further processes of a cell below a command, once it has a checkpoint."""
     if not list(folder.rglob("checkpoint.pt")):
         return []
-    family = psutil.Process(pid).children(recursive=True)
-    return [p for p in family if "harness.execution.ranks" in " ".join(p.cmdline())]
+    servers = psutil.Process(pid).children()
+    workers = [worker for server in servers for worker in server.children()]
+    return [rank for worker in workers for rank in worker.children()]
 
 
 def test_a_model_that_hides_its_batchnorm_is_found_out(folder):

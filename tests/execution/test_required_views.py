@@ -7,8 +7,6 @@ from suites_to_run import run as run_harness
 from suites_to_run import write_suite
 
 PUPIL = '''
-from torch.nn.functional import kl_div, log_softmax
-
 from harness import Strategy, hookimpl
 
 
@@ -32,6 +30,8 @@ class Pupil(Strategy):
 
     @hookimpl
     def extra_losses(self, run, batch, outputs):
+        from torch.nn.functional import kl_div, log_softmax
+
         told = self.elder.outputs(batch, [self.last])
         answers = [log_softmax(o.logits, 1) for o in (outputs, told)]
         kl = kl_div(*answers, log_target=True, reduction="none").sum(1)

@@ -4,8 +4,8 @@ import json
 
 import numpy as np
 import pytest
+from commands_here import run as run_harness
 from safetensors import safe_open
-from suites_to_run import run as run_harness
 
 from harness.metrics import evaluate_probabilities
 

@@ -1,12 +1,11 @@
 import csv
 import json
 import math
-import subprocess
-import sys
 from collections import Counter
 
 import numpy as np
 import pytest
+from commands_here import run
 from pydantic import ValidationError
 from scipy.io import savemat
 
@@ -368,28 +367,17 @@ use = "baseline"
 """
 
 
-def command(*arguments, cwd):
-    return subprocess.run(
-        [sys.executable, "-m", "harness", *arguments],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-    )
-
-
 @pytest.mark.real_data
 def test_an_epoch_of_training_on_real_records(tmp_path, real_data, monkeypatch):
     """Two of the real records are bad: three of their leads are flat."""
     monkeypatch.setenv("HARNESS_DATA", str(real_data))
     (tmp_path / "suite.toml").write_text(SUITE)
-    checked = command(
-        "data", "check", "cinc2021", "--suite", "suite.toml", cwd=tmp_path
-    ).stdout
+    check = ("data", "check", "cinc2021", "--suite", "suite.toml")
+    checked = run(*check, cwd=tmp_path, expect=1)
     assert "128 used" in checked
     assert "2 bad records" in checked
     assert checked.count("flat: leads V2, V4, V6") == 2
-    done = command("run", "suite.toml", "--device", "cpu", cwd=tmp_path)
-    assert done.returncode == 0, done.stdout + done.stderr
+    run("run", "suite.toml", "--device", "cpu", cwd=tmp_path)
     (path,) = tmp_path.rglob("result.json")
     result = json.loads(path.read_text())
     assert result["cost"]["audit"]["status"] == "passed"

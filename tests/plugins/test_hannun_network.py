@@ -5,11 +5,10 @@ Figures are those of section 1.2 of the methods' notes, computed from its layers
 
 import json
 import math
-import subprocess
-import sys
 
 import pytest
 import torch
+from commands_here import run
 from torch import nn
 
 from harness.cost.sparsity import inference_macs, prunable
@@ -122,17 +121,6 @@ def one_of_each_class(dataset):
     return {name: [ids[n] for ids in of_class] for n, name in enumerate(names)}
 
 
-def harness(*arguments, cwd):
-    done = subprocess.run(
-        [sys.executable, "-m", "harness", *arguments],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 @pytest.mark.real_data
 def test_a_step_of_training_on_real_records(plugin, tmp_path, real_data, monkeypatch):
     """The whole way: suite, whole records, one step, the vote, the saved weights."""
@@ -140,12 +128,12 @@ def test_a_step_of_training_on_real_records(plugin, tmp_path, real_data, monkeyp
     dataset = plugin("datasets/cinc2017.py", "CinC2017")(root=real_data / "cinc2017")
     (tmp_path / "ids.json").write_text(json.dumps(one_of_each_class(dataset)))
     (tmp_path / "hannun.toml").write_text(SUITE)
-    harness("run", "hannun.toml", "--device", "cpu", cwd=tmp_path)
+    run("run", "hannun.toml", "--device", "cpu", cwd=tmp_path)
     (path,) = tmp_path.rglob("result.json")
     result = json.loads(path.read_text())
     assert result["cost"]["audit"]["status"] == "passed"
     assert result["cost"]["backward_samples"] == 4
     test = result["metrics"]["test"]
     assert set(test["class_subsets"]) == {"f1_nao"}
-    again = json.loads(harness("evaluate", str(path.parent), "--json", cwd=tmp_path))
+    again = json.loads(run("evaluate", str(path.parent), "--json", cwd=tmp_path))
     assert again["metrics"] == test

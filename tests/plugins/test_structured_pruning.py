@@ -5,15 +5,13 @@ runs with a changing network resume, reload and are metered as any other.
 import gc
 import importlib
 import json
-import os
-import subprocess
-import sys
 import weakref
 from functools import partial
 from itertools import pairwise
 
 import pytest
 import torch
+from commands_here import run
 from pydantic import ValidationError
 from safetensors.torch import load
 from small_runs import (
@@ -31,7 +29,6 @@ from torch import nn
 from harness.catalog import Catalog
 from harness.errors import CellError, Interrupted
 
-START = "from harness.cli import main; main()"
 CNN = ("cnn1d", {"width": 4, "layers": 3, "kernel": 5})
 PROJECTED = ("resnet1d", {"width": 4, "stages": 2, "kernel": 3, "stem_kernel": 5})
 PADDED = ("resnet1d", {**PROJECTED[1], "shortcut": "zero-pad", "head": "steps"})
@@ -447,11 +444,7 @@ def finished(tmp_path_factory, shared_cache):
     """The folder of a finished cell of the suite."""
     folder = tmp_path_factory.mktemp("pruned")
     (folder / "pruned.toml").write_text(SUITE)
-    command = [sys.executable, "-c", START, "run", "pruned.toml", "--device", "cpu"]
-    done = subprocess.run(
-        command, capture_output=True, text=True, env=os.environ, cwd=folder
-    )
-    assert done.returncode == 0, done.stderr + done.stdout
+    run("run", "pruned.toml", "--device", "cpu", cwd=folder)
     (result,) = folder.glob("runs/synthetic/*/structured-pruning/*/result.json")
     return result.parent
 

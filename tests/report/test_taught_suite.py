@@ -10,8 +10,6 @@ import pytest
 from suites_to_run import run, write_suite
 
 TAUGHT = '''
-from torch.nn.functional import kl_div, log_softmax
-
 from harness import Strategy, hookimpl
 
 
@@ -35,6 +33,8 @@ class Taught(Strategy):
 
     @hookimpl
     def extra_losses(self, run, batch, outputs):
+        from torch.nn.functional import kl_div, log_softmax
+
         told = log_softmax(self.teacher(batch.signals.expand(-1, 3, -1)), 1)
         own = log_softmax(outputs.logits, 1)
         return kl_div(own, told, log_target=True, reduction="none").sum(1)

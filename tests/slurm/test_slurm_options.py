@@ -16,10 +16,16 @@ time_minutes = 90
 PUPILS = BASELINE + '\n[[strategy]]\nuse = ["after", "baseline"]\n'
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Plugins of one place are read once."""
+    return tmp_path_factory.mktemp("options")
+
+
 @pytest.fixture
-def suite(tmp_path):
+def suite(folder):
     def write(execution="", entries=PUPILS, seeds="[0, 1]"):
-        path = write_suite(tmp_path, entries, execution, after=AFTER)
+        path = write_suite(folder, entries, execution, after=AFTER)
         path.write_text(path.read_text().replace("[0]", seeds))
         return path
 
