@@ -2,13 +2,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
+BENCH = $(BIN)/python -m pytest tests/benchmarks --benchmark-enable --benchmark-only -p no:xdist
 # One thread a process: N tests or cells side by side then use N cores.
 export OMP_NUM_THREADS := 1
 
-.PHONY: quick test torture check bench real clean help
+.PHONY: quick test torture check gate bench bench-save bench-compare real clean help
 
 help:  ## Show the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -31,8 +32,17 @@ check: $(VENV)/installed  ## Lint, format and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+gate: $(VENV)/installed  ## Run the quick suite afresh; fail if it fell behind leaderboard/quick.json
+	$(BIN)/python -m pytest -p no:xdist -o timeout=0 --harness-suite suites/quick.toml $(GATE)
+
 bench: $(VENV)/installed  ## Micro-benchmarks of the loop, the meter and the data path
-	$(BIN)/python -m pytest tests/benchmarks --benchmark-enable --benchmark-only -p no:xdist
+	$(BENCH)
+
+bench-save: $(VENV)/installed  ## The same, kept as this machine's baseline
+	$(BENCH) --benchmark-save=baseline
+
+bench-compare: $(VENV)/installed  ## The same, beside the last baseline; fails if a median is 1.5 times as long
+	$(BENCH) --benchmark-compare --benchmark-compare-fail=median:50%
 
 real: $(VENV)/installed  ## Train on the real recordings in HARNESS_DATA (about 70 minutes)
 	$(BIN)/harness run suites/dbpd-small.toml

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -187,6 +187,39 @@ def report(
     if form is not None:
         return print_rows(suite, runs, form)
     return report_suite(suite, runs, leaderboard, quiet=quiet)
+
+
+@cli.command()
+@click.argument("base", type=EXISTING)
+@click.argument("head", type=EXISTING)
+@click.option(
+    "--suite",
+    metavar="SUITE",
+    help="Which suite of the runs folders; a TOML file also gives the thresholds.",
+)
+@click.option("--gate", is_flag=True, help="Exit with 1 if HEAD is a regression.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["markdown", "json"]),
+    default="markdown",
+    show_default=True,
+)
+def diff(
+    base: Path,
+    head: Path,
+    suite: str | None,
+    gate: bool,
+    form: Literal["markdown", "json"],
+) -> int:
+    """Show what changed from BASE to HEAD, and what of it is noise.
+
+    Each is a runs folder or a leaderboard's JSON file. Exit code: 0, 1 if --gate
+    refuses HEAD, 2 a mistake.
+    """
+    from harness.console.diff import diff_sides
+
+    return diff_sides(base, head, suite, form, gate=gate)
 
 
 @cli.command()

@@ -180,11 +180,13 @@ def write_manifest(plan: Plan, runs: Path) -> None:
         }
         for p in plan.cells
     ]
+    gate = plan.suite.gate.model_dump(exclude_defaults=True)
     manifest = {
         "schema_version": MANIFEST_VERSION,
         "suite": plan.suite.name,
         "title": plan.suite.title,
         "cells": cells,
+        **({"gate": gate} if gate else {}),
     }
     write_atomically(runs / "suites" / f"{plan.suite.name}.json", to_json(manifest))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,7 +14,7 @@ from harness.catalog.shipped import shipped
 from harness.cell import PluginChoice
 from harness.entry import merged_budget
 from harness.errors import ConfigError, did_you_mean
-from harness.options import Budget, DataOptions, Execution
+from harness.options import Budget, DataOptions, Execution, Gate
 from harness.plugin import Parameters
 from harness.toml_reading import parse_toml
 from harness.validation import explain
@@ -43,6 +43,7 @@ class SuiteFile(Parameters):
     plugins: list[str] = Field([], description="drop-in folders, relative to the file")
     budget: dict[str, Any] = Field({}, description="shared by all strategies")
     execution: Execution = Execution()
+    gate: Gate = Gate()
     dataset: list[dict[str, Any]] = Field(min_length=1)
     model: list[dict[str, Any]] = Field([])
     strategy: list[dict[str, Any]] = Field(min_length=1)
@@ -111,6 +112,7 @@ class Suite:
     strategies: tuple[StrategyEntry, ...]
     excludes: tuple[Exclude, ...] = ()
     trackers: tuple[PluginChoice, ...] = ()
+    gate: Gate = field(default_factory=Gate)
 
     def budget(self, dataset: DatasetEntry, strategy: StrategyEntry) -> Budget:
         """The suite's budget, with the data set's values over it, then the strategy's.

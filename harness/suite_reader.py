@@ -105,6 +105,7 @@ class _Reader:
             strategies=self._entries("strategy", self.file.strategy, self._strategy),
             excludes=tuple(self.file.exclude),
             trackers=self._trackers(),
+            gate=self.file.gate,
         )
         self._check_whole(suite)
         if self.problems:

@@ -57,3 +57,15 @@ def test_the_suites_are_found_by_name(installed):
 def test_nothing_else_is(installed):
     names = {path.name for path in installed.iterdir()}
     assert names == {"harness", next(n for n in names if n.endswith(".dist-info"))}
+
+
+def test_pytest_finds_the_plugin_by_itself(installed):
+    shown = subprocess.run(
+        [sys.executable, "-P", "-m", "pytest", "--help"],
+        cwd=installed.parent,
+        env={**os.environ, "PYTHONPATH": str(installed)},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert "--harness-suite" in shown

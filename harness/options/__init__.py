@@ -25,6 +25,7 @@ from harness.options.budget import (
 from harness.options.data import Chunks, DataOptions, Filter, Fraction, Normalise, Split
 from harness.options.dropping import Dropping
 from harness.options.execution import Execution
+from harness.options.gate import Gate
 from harness.options.slurm import Slurm
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "Execution",
     "Filter",
     "Fraction",
+    "Gate",
     "Mixup",
     "Normalise",
     "OneCycle",

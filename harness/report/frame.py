@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -33,11 +34,15 @@ class CellResult:
 
 @dataclass(frozen=True)
 class SuiteResults:
-    """All cells of a suite, each once, by dataset, model, strategy and seed."""
+    """All cells of a suite, each once, by dataset, model, strategy and seed.
+
+    `gate` is what the suite says of it, where it differs from the defaults.
+    """
 
     suite: str
     title: str
     cells: tuple[CellResult, ...]
+    gate: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read_suite(runs: Path, suite: str) -> SuiteResults:
@@ -59,7 +64,8 @@ def read_suite(runs: Path, suite: str) -> SuiteResults:
     order = sorted(file.cells, key=lambda c: c.role != "required")
     cells = {_place(c): c for c in order}
     rows = [_read_cell(runs, cells[place]) for place in sorted(cells)]
-    return SuiteResults(suite, file.title or suite, _unblocked(rows))
+    known = _unblocked(rows)
+    return SuiteResults(suite, file.title or suite, known, file.gate)
 
 
 def _unblocked(rows: list[CellResult]) -> tuple[CellResult, ...]:

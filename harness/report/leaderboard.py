@@ -57,6 +57,7 @@ def build_leaderboard(
         "title": results.title,
         "states": dict(Counter(c.status for c in ranked)),
         **({"leads": leads} if leads else {}),
+        **({"gate": dict(results.gate)} if results.gate else {}),
         "datasets": [
             {
                 "label": label,

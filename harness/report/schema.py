@@ -61,6 +61,8 @@ class SuiteFile(File):
     suite: str
     title: str = ""
     cells: list[SuiteCell]
+    gate: dict[str, Plain] = {}
+    """What the suite lets pass, where it differs from the defaults."""
 
 
 class SplitCounts(File):

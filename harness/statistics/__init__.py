@@ -4,6 +4,7 @@ from harness.statistics.estimate import (
     ArmScores,
     Estimate,
     estimate,
+    estimate_apart,
     share_of_gap_closed,
 )
 from harness.statistics.macro_f1 import Decisions, resampled_macro_f1
@@ -16,6 +17,7 @@ __all__ = [
     "Estimate",
     "PatientDraws",
     "estimate",
+    "estimate_apart",
     "resampled_macro_f1",
     "share_of_gap_closed",
 ]

@@ -87,6 +87,25 @@ def estimate(arm: ArmScores) -> Estimate:
     return Estimate(mean, reach)
 
 
+def estimate_apart(ours: ArmScores, theirs: ArmScores) -> Estimate:
+    """The mean of one arm minus that of another whose replicates are others.
+
+    Nothing pairs the trainings, so that the spread of both arms counts, with the
+    degrees of freedom of Welch (1947); patients are shared, and what their sampling
+    makes common to all of both arms cancels out.
+    """
+    mean = float(ours.scores.mean() - theirs.scores.mean())
+    arms = (ours, theirs)
+    if min(len(arm.scores) for arm in arms) == 1:
+        return Estimate(mean, None)
+    parts = [_variances([arm]) for arm in arms]
+    own = [float(between[0, 0]) for between, _ in parts]
+    within = sum(float(shared[0, 0]) for _, shared in parts)
+    across = np.cov(*(arm.draws.mean(axis=0) for arm in arms))[0, 1]
+    sizes = [len(arm.scores) for arm in arms]
+    return Estimate(mean, _reach_of(own, sizes, within - 2 * float(across)))
+
+
 def share_of_gap_closed(
     taught: ArmScores, untaught: ArmScores, teacher: ArmScores
 ) -> tuple[float, float, float] | None:
@@ -139,12 +158,18 @@ def _variances(arms: Sequence[ArmScores]) -> tuple[Floats, Floats]:
 
 def _reach(between: float, shared: float, replicates: int) -> float:
     """Half of the 95 % interval of a mean over replicates."""
-    own = max(between, 0.0) / replicates
+    return _reach_of([between], [replicates], shared)
+
+
+def _reach_of(between: Sequence[float], sizes: Sequence[int], shared: float) -> float:
+    """The same for a sum of independent means, of so many replicates each."""
+    own = [max(b, 0.0) / n for b, n in zip(between, sizes, strict=True)]
     # Estimated as a difference, it may come out below 0, which no variance is.
-    variance = own + max(shared, 0.0)
+    variance = sum(own) + max(shared, 0.0)
     if variance <= 0:
         return 0.0
-    degrees = math.inf if own <= 0 else variance**2 / (own**2 / (replicates - 1))
+    unsure = sum(part**2 / (n - 1) for part, n in zip(own, sizes, strict=True))
+    degrees = math.inf if unsure <= 0 else variance**2 / unsure
     return student_95(degrees) * math.sqrt(variance)
 
 

@@ -19,7 +19,7 @@ TRACKER_PAGE = (DOCS / "write-a-tracker.md").read_text(encoding="utf-8")
 TUTORIAL = (DOCS / "tutorial.md").read_text(encoding="utf-8")
 SECTIONS = (
     *(SuiteFile, options.Budget, options.DataOptions, options.Execution),
-    *(options.Split, options.Filter, options.Chunks),
+    *(options.Split, options.Filter, options.Chunks, options.Gate),
 )
 USED = (
     *(options.AdamW, options.Adam, options.SGD),

@@ -7,7 +7,12 @@ import pytest
 from drawn_predictions import Population, arms_of
 from scipy import stats
 
-from harness.statistics import ArmScores, estimate, share_of_gap_closed
+from harness.statistics import (
+    ArmScores,
+    estimate,
+    estimate_apart,
+    share_of_gap_closed,
+)
 from harness.statistics.student import student_95
 
 
@@ -149,3 +154,50 @@ def test_intervals_cover_what_they_should(
         for _ in range(300)
     ]
     assert 0.90 <= np.mean(found) <= 0.99
+
+
+def test_without_an_effect_of_patients_arms_apart_are_welchs():
+    ours, theirs = [0.7, 0.74, 0.71, 0.69], [0.6, 0.66, 0.61]
+    found = estimate_apart(constant(*ours), constant(*theirs))
+    welch = stats.ttest_ind(ours, theirs, equal_var=False).confidence_interval(0.95)
+    assert found.mean - found.reach == pytest.approx(welch.low)
+    assert found.mean + found.reach == pytest.approx(welch.high)
+
+
+def test_patients_that_move_both_arms_alike_cancel_out():
+    draws = np.random.default_rng(4).normal(0, 0.05, 4000)
+    one = ArmScores(np.full(3, 0.7), np.tile(0.7 + draws, (3, 1)))
+    other = ArmScores(np.full(4, 0.6), np.tile(0.6 + draws, (4, 1)))
+    found = estimate_apart(one, other)
+    assert (found.mean, found.reach) == pytest.approx((0.1, 0.0), abs=1e-8)
+
+
+def test_arms_apart_need_two_replicates_each():
+    found = estimate_apart(constant(0.7), constant(0.6, 0.61))
+    assert found.mean == pytest.approx(0.095)
+    assert found.reach is None
+
+
+@pytest.mark.parametrize(
+    ("of_training", "noise"),
+    [
+        pytest.param(0.0, 1.0, id="single answers differ"),
+        pytest.param(0.4, 0.3, id="trainings differ"),
+    ],
+)
+def test_a_strategy_is_rarely_measurably_apart_from_itself(of_training, noise):
+    random = np.random.default_rng(5)
+    measurable = []
+    for _ in range(300):
+        people = Population(random)
+        liked = people.effect(0.4)
+        arms = [
+            [
+                people.decide(liked + random.normal(0, of_training), noise)
+                for _ in range(3)
+            ]
+            for _ in range(2)
+        ]
+        ours, theirs = arms_of(*arms, draws=100)
+        measurable.append(estimate_apart(ours, theirs).is_measurable)
+    assert np.mean(measurable) <= 0.07
