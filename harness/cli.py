@@ -177,16 +177,52 @@ def plan(
     type=click.Choice(["csv", "json", "latex"]),
     help="Print the rows (mean, spread and n of each figure), and write nothing.",
 )
+@click.option(
+    "--open", "in_browser", is_flag=True, help="Show the web page in a browser."
+)
+@click.option(
+    "--records",
+    type=click.IntRange(min=0, max=50),
+    default=0,
+    show_default=True,
+    help="Draw so many records of each table that its first row got wrong on the web "
+    "page, from the recordings at hand.",
+)
+@plugins_option
 @click.option("-q", "--quiet", is_flag=True, help="Print the file's name only.")
 def report(
-    suite: str, runs: Path, leaderboard: Path, form: Format | None, quiet: bool
+    suite: str,
+    runs: Path,
+    leaderboard: Path,
+    form: Format | None,
+    in_browser: bool,
+    records: int,
+    plugins: tuple[Path, ...],
+    quiet: bool,
 ) -> int:
-    """Write the leaderboard of SUITE (a name or a file) again, from results alone."""
+    """Write the leaderboard of SUITE (a name or a file) again, from results alone.
+
+    Beside the markdown and JSON files that `harness run` writes there is a web page
+    then, one file that needs no network; later runs keep it up to date.
+    """
     from harness.console.report import print_rows, report_suite
 
     if form is not None:
+        if in_browser or records:
+            raise click.UsageError(
+                "--format prints rows and writes no page, so --open and --records "
+                "don't go with it"
+            )
         return print_rows(suite, runs, form)
-    return report_suite(suite, runs, leaderboard, quiet=quiet)
+    return report_suite(
+        suite,
+        runs,
+        leaderboard,
+        quiet=quiet,
+        in_browser=in_browser,
+        records=records,
+        plugins=plugins,
+    )
 
 
 @cli.command()

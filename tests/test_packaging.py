@@ -54,6 +54,13 @@ def test_the_suites_are_found_by_name(installed):
     assert "36 cells" in harness(installed, "plan", "quick")
 
 
+def test_the_parts_of_the_web_page_are_in_the_wheel(installed):
+    parts = CHECKOUT / "harness" / "report" / "web" / "templates"
+    there = {p.name for p in (installed / parts.relative_to(CHECKOUT)).iterdir()}
+    assert there == {p.name for p in parts.iterdir()}
+    assert "page.html.j2" in there
+
+
 def test_nothing_else_is(installed):
     names = {path.name for path in installed.iterdir()}
     assert names == {"harness", next(n for n in names if n.endswith(".dist-info"))}

@@ -174,30 +174,47 @@ def draw(
     DataError
         If it can't be read.
     """
+    chosen = choose_dataset(dataset, suite, root, plugins)
+    data = chosen.open()
+    name = _known_record(record, data.index)
+    path = out or Path(f"{chosen.label}-{name}.png".replace("/", "_"))
+    title, samples = draw_to(path, chosen.label, data, name)
+    _say(f"{title}: {path}")
+    windows = _windows(samples, data.dataset, data.options)
+    if windows:
+        _say(windows)
+    return 0
+
+
+def draw_to(path: Path, label: str, data: OpenData, record: str) -> tuple[str, int]:
+    """Draw a record, as the options of its data set leave it, on ECG paper, as PNG.
+
+    Returns
+    -------
+    tuple
+        What stands above it, and the number of its samples.
+
+    Raises
+    ------
+    DataError
+        If it can't be read.
+    """
     from harness.data.decode import decode_record
     from harness.data.ecg_paper import draw_record
     from harness.data.suitability import sampling_rate
 
-    chosen = choose_dataset(dataset, suite, root, plugins)
-    data = chosen.open()
-    name = _known_record(record, data.index)
-    row = data.index.records.loc[[name]].iloc[0]
+    row = data.index.records.loc[[record]].iloc[0]
     rate = sampling_rate(data.dataset, data.options)
     decoded = decode_record(data.dataset, row, rate, data.options.filter)
     if decoded.signal is None:
-        raise DataError(f"record {name} of {chosen.label}: {decoded.fault}")
+        raise DataError(f"record {record} of {label}: {decoded.fault}")
     stored = list(data.dataset.leads)
     leads = data.options.leads or stored
     signal = decoded.signal[[stored.index(lead) for lead in leads]]
     labels = ", ".join(row["labels"]) or "no label"
-    title = f"{chosen.label} {name}: {labels} ({row['split']})"
-    path = out or Path(f"{chosen.label}-{name}.png".replace("/", "_"))
+    title = f"{label} {record}: {labels} ({row['split']})"
     draw_record(signal, rate, leads, title, path)
-    _say(f"{title}: {path}")
-    windows = _windows(signal.shape[-1], data.dataset, data.options)
-    if windows:
-        _say(windows)
-    return 0
+    return title, signal.shape[-1]
 
 
 def _known_record(record: str | None, index: RecordIndex) -> str:

@@ -7,12 +7,26 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.errors import ConfigError
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.console.recordings import Draw
     from harness.report.exchange import Format
 
 
-def report_suite(suite: str, runs: Path, leaderboard: Path, *, quiet: bool) -> int:
-    """Write a suite's leaderboard and show it.
+def report_suite(
+    suite: str,
+    runs: Path,
+    leaderboard: Path,
+    *,
+    quiet: bool,
+    in_browser: bool = False,
+    records: int = 0,
+    plugins: Sequence[Path] = (),
+) -> int:
+    """Write a suite's leaderboard, as a web page too, and show it.
 
     Whether a result is stale can't be seen from files alone: that takes the plugins,
     which `harness plan` and `harness run` compare.
@@ -21,23 +35,54 @@ def report_suite(suite: str, runs: Path, leaderboard: Path, *, quiet: bool) -> i
     ----------
     suite
         A name, or the TOML file.
+    in_browser
+        Open the web page.
+    records
+        How many records that were got wrong the web page draws of each table.
+    plugins
+        Further ones, for the data sets that they are read by.
 
     Raises
     ------
     ConfigError
-        If the suite was never run in `runs`.
+        If the suite was never run in `runs`, or no browser could be started.
     """
     from harness.report.terminal import summary_lines
-    from harness.report.write import write_leaderboard
+    from harness.report.write import HTML, write_leaderboard
     from harness.results.files import read_json
 
     name = name_of(suite)
-    page, data = write_leaderboard(runs, name, leaderboard)
+    draw = _drawer(suite, plugins) if records else None
+    page, data = write_leaderboard(
+        runs, name, leaderboard, web=True, records=records, draw=draw
+    )
+    html = page.with_name(f"{name}{HTML}")
     if not quiet:
         click.echo("\n".join(summary_lines(read_json(data))))
         click.echo(f"as JSON: {data}")
+        click.echo(f"as a web page: {html}")
     click.echo(f"leaderboard: {page}")
+    if in_browser:
+        _open(html)
     return 0
+
+
+def _drawer(suite: str, plugins: Sequence[Path]) -> Draw:
+    # It needs what reads recordings, which a report does without.
+    from harness.console.recordings import record_drawer
+
+    return record_drawer(Path(suite), plugins)
+
+
+def _open(page: Path) -> None:
+    import webbrowser
+
+    if not webbrowser.open(page.resolve().as_uri()):
+        raise ConfigError(
+            "no browser could be started here; the page is a file that any browser "
+            "shows",
+            str(page),
+        )
 
 
 def print_rows(suite: str, runs: Path, form: Format) -> int:

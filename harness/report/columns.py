@@ -10,9 +10,9 @@ from harness.report.wording import (
     amount,
     duration,
     engineering,
-    escape,
     memory,
     percent,
+    plain,
     ratio,
     score,
 )
@@ -23,14 +23,19 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 FOOTNOTE = "†"
+RANK, STRATEGY = "#", "strategy"
+"""Headings."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """A heading, what a row shows under it, and its line in the legend."""
+    """A heading, what a row shows under it, what it is sorted by there (None: not
+    measured), and its line in the legend; all plain text.
+    """
 
     heading: str
     show: Callable[[Row], str]
+    value: Callable[[Row], float | str | None]
     meaning: str
     align: str = "right"
 
@@ -44,14 +49,33 @@ def columns_for(task: str | None, class_subsets: list[str]) -> list[Column]:
 
 def _subset_column(name: str) -> Column:
     return Column(
-        escape(name),
+        plain(name),
         lambda row: score(row["class_subsets"].get(name)),
+        lambda row: _mean_of(row["class_subsets"].get(name)),
         "mean F1 over the classes of this subset, as the data set declares it",
     )
 
 
-def _mean(key: str, show: Callable[[float], str]) -> Callable[[Row], str]:
-    return lambda row: show(row[key]["mean"]) if row[key] else NOT_MEASURED
+def _scored(heading: str, key: str, meaning: str) -> Column:
+    return Column(
+        heading,
+        lambda row: score(row[key]),
+        lambda row: _mean_of(row[key]),
+        meaning,
+    )
+
+
+def _mean(heading: str, key: str, show: Callable[[float], str], meaning: str) -> Column:
+    return Column(
+        heading,
+        lambda row: show(row[key]["mean"]) if row[key] else NOT_MEASURED,
+        lambda row: _mean_of(row[key]),
+        meaning,
+    )
+
+
+def _mean_of(summary: dict[str, Any] | None) -> float | None:
+    return None if summary is None else float(summary["mean"])
 
 
 def _rank(row: Row) -> str:
@@ -64,7 +88,7 @@ def _rank(row: Row) -> str:
 def _name(row: Row) -> str:
     floor = " (floor)" if row["floor"] else ""
     warning = " ⚠" if row["audit"] == "flagged" else ""
-    return f"{escape(row['strategy'])}{floor}{warning}"
+    return f"{plain(row['strategy'])}{floor}{warning}"
 
 
 def _state(row: Row) -> str:
@@ -78,93 +102,101 @@ def _state(row: Row) -> str:
 
 _RANKING = [
     Column(
-        "#",
+        RANK,
         _rank,
+        lambda row: row["rank"],
         "rank by the mean of macro-F1 over seeds, once all seeds are done. "
         "It claims no significance: ≈ marks a mean within one spread (the larger of "
         "the two rows') of the first row's. † see the row's footnote first",
     ),
     Column(
-        "strategy",
+        STRATEGY,
         _name,
+        lambda row: plain(row["strategy"]),
         "(floor) uses no network: what a strategy must beat. ⚠ failed the cost audit",
         "left",
     ),
-    Column(
+    _scored(
         "macro-F1",
-        lambda row: score(row["macro_f1"]),
+        "macro_f1",
         "mean F1 over all classes of the data set, on the test split",
     ),
 ]
-_SINGLE_LABEL = [
-    Column("accuracy", lambda row: score(row["accuracy"]), "share of records right"),
-]
+_SINGLE_LABEL = [_scored("accuracy", "accuracy", "share of records right")]
 _MULTI_LABEL = [
-    Column(
+    _scored(
         "macro-F1, tuned thresholds",
-        lambda row: score(row["macro_f1_tuned"]),
+        "macro_f1_tuned",
         "as macro-F1, which decides at a probability of 0.5, but each class is decided "
         "at the threshold that maximises its F1 on the validation split; not what rows "
         "are ranked by",
     ),
-    Column(
+    _scored(
         "exact match",
-        lambda row: score(row["exact_match"]),
+        "exact_match",
         "share of records with every label right, at a threshold of 0.5",
     ),
-    Column(
+    _scored(
         "label accuracy",
-        lambda row: score(row["label_accuracy"]),
+        "label_accuracy",
         "share of all (record, class) decisions right; high where labels are rare",
     ),
 ]
 _COSTS = [
-    Column(
+    _scored(
         "macro AUROC",
-        lambda row: score(row["macro_auroc"]),
+        "macro_auroc",
         "mean over classes, one against the rest; classes without positives or "
         "negatives in the test split are left out",
     ),
-    Column(
+    _mean(
         "effective epochs",
-        _mean("effective_epochs", amount),
+        "effective_epochs",
+        amount,
         "samples backpropagated / training samples",
     ),
-    Column(
+    _mean(
         "forward epochs",
-        _mean("forward_epochs", amount),
+        "forward_epochs",
+        amount,
         "samples sent forward in training for any reason / training samples",
     ),
-    Column(
+    _mean(
         "compute",
-        _mean("relative_compute", ratio),
+        "relative_compute",
+        ratio,
         "training FLOPs relative to the baseline of the same data set, model and seed",
     ),
-    Column(
+    _mean(
         "training FLOPs",
-        _mean("training_flops", lambda value: engineering(value, "FLOP")),
+        "training_flops",
+        lambda value: engineering(value, "FLOP"),
         "forward and backward, all that was computed to get the weights, in required "
         "cells too; 1 multiply-add = 2 FLOPs",
     ),
-    Column(
+    _mean(
         "sparsity",
-        _mean("sparsity", percent),
+        "sparsity",
+        percent,
         "zero weights / weights, over the tensors that can be pruned",
     ),
-    Column(
+    _mean(
         "peak memory",
-        _mean("peak_memory_bytes", memory),
+        "peak_memory_bytes",
+        memory,
         "live tensor bytes at the peak of a training step, counted: the same on every "
         "machine",
     ),
-    Column(
+    _mean(
         "training time",
-        _mean("training_seconds", duration),
+        "training_seconds",
+        duration,
         "wall clock as measured; not comparable between machines",
     ),
     Column(
         "seeds done",
         _state,
+        lambda row: row["done"],
         "finished / planned cells of the row",
         "left",
     ),

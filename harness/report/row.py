@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from harness.options import Budget
 from harness.report.amortised import shared_cost
 from harness.report.curve_points import curve_points, final_size, last_layers
+from harness.report.schema import BY_CLASS
 from harness.report.summary import summarise
 
 if TYPE_CHECKING:
@@ -166,7 +167,7 @@ def describe_cell(cell: CellResult, flops: Mapping[int, float]) -> dict[str, Any
     }
     if cell.result is None:
         return row | dict.fromkeys(FIGURES)
-    test = cell.result.metrics.test.model_dump(exclude={"class_subsets"})
+    test = cell.result.metrics.test.model_dump(exclude={"class_subsets", *BY_CLASS})
     tuned = cell.result.metrics.test_tuned
     quality = {**test, "macro_f1_tuned": tuned.macro_f1 if tuned else None}
     seconds = cell.measured.seconds.training if cell.measured else None

@@ -141,6 +141,20 @@ class Metrics(File):
     class_subsets: dict[str, Share] = {}
 
 
+class ClassMetrics(Metrics):
+    """Quality on the test split, class by class too."""
+
+    f1: dict[str, Share] = {}
+    precision: dict[str, Share] = {}
+    recall: dict[str, Share] = {}
+    support: Counts = {}
+    confusion: list[list[Whole]] | None = None
+    """Of single-label tasks: counts, rows true, columns predicted."""
+
+
+BY_CLASS = frozenset(ClassMetrics.model_fields) - frozenset(Metrics.model_fields)
+
+
 class TunedMetrics(File):
     """Quality at the thresholds that are best on the validation split."""
 
@@ -150,7 +164,7 @@ class TunedMetrics(File):
 class SplitMetrics(File):
     """Quality by split."""
 
-    test: Metrics
+    test: ClassMetrics
     test_tuned: TunedMetrics | None = None
     """Of multi-label tasks."""
 
@@ -222,6 +236,7 @@ class EpochScores(File):
     """Quality on some samples of an epoch."""
 
     macro_f1: Share | None = None
+    loss: Place | None = None
 
 
 class EpochRow(File):
@@ -230,6 +245,8 @@ class EpochRow(File):
     epoch: Whole
     loops: dict[str, Whole] = {}
     """Indices of outer loops, as rounds of pruning."""
+    loss: Place | None = None
+    """Of training."""
     training: EpochScores = EpochScores()
     validation: EpochScores = EpochScores()
     # Shares of weights that are added up in another order may come out above 1.

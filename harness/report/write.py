@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from harness.report.frame import read_suite
@@ -12,22 +13,34 @@ from harness.report.leaderboard import build_leaderboard
 from harness.report.markdown import to_markdown
 from harness.results.files import to_json, write_atomically
 
+HTML = ".html"
+"""Ends the name of a suite's web page."""
 _PLOT = re.compile(r"\]\(([^)\s]+\.svg)\)")
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection, Mapping
     from pathlib import Path
+    from typing import Any
 
     from harness.report.frame import CellResult
     from harness.report.schema import EpochRow
     from harness.results.predictions import Predictions
 
+    Draw = Callable[[Mapping[str, Any], str], bytes | None]
+
 
 def write_leaderboard(
-    runs: Path, suite: str, out: Path, *, anew: bool = True
+    runs: Path,
+    suite: str,
+    out: Path,
+    *,
+    anew: bool = True,
+    web: bool | None = None,
+    records: int = 0,
+    draw: Draw | None = None,
 ) -> tuple[Path, Path]:
-    """Write `<out>/<suite>.md` and `.json`, and the plots that the page links to into
-    `<out>/<suite>/`, from the files of a runs folder alone.
+    """Write `<out>/<suite>.md` and `.json`, the plots that the page links to into
+    `<out>/<suite>/`, and `<suite>.html`, from the files of a runs folder alone.
 
     The same files give the same bytes, however often and wherever it's done. Plots of
     an earlier call that aren't drawn any more are removed.
@@ -36,6 +49,12 @@ def write_leaderboard(
     ----------
     anew
         False: leave what is there where the figures are the same.
+    web
+        Whether to write the HTML file; None: where there is one, so that none gets old.
+    records
+        How many records that were got wrong that file shows of each table.
+    draw
+        Draws one of them, see `harness.report.web.record_parts.Recordings`.
 
     Raises
     ------
@@ -53,13 +72,22 @@ def write_leaderboard(
 
     leaderboard = build_leaderboard(results, predictions)
     page, data = out / f"{suite}.md", out / f"{suite}.json"
-    if not anew and _is_written(page, data, to_json(leaderboard)):
+    html = page.with_name(f"{suite}{HTML}")
+    if web is None:
+        web = html.is_file()
+    missing = web and not html.is_file()
+    if not anew and not missing and _is_written(page, data, to_json(leaderboard)):
         return page, data
     # Drawing takes a while to import, which a mistaken name shouldn't wait for.
+    from harness.report.parameters import read_parameters
     from harness.report.plots.suite_plots import draw_suite
+    from harness.report.web.page import to_page
+    from harness.report.web.record_parts import Recordings
+    from harness.report.web.table_parts import Sources
 
     cells = {cell.cell.id: cell for cell in results.cells}
 
+    @cache
     def history(cell: str) -> list[EpochRow]:
         return read_history(runs, cells[cell])
 
@@ -75,6 +103,10 @@ def write_leaderboard(
     write_atomically(data, to_json(leaderboard))
     write_atomically(page, to_markdown(leaderboard, links, leads))
     _remove_others(folder, plots.files)
+    if web:
+        shown = Recordings(predictions, draw, records) if draw and records else None
+        sources = Sources(cells, history, partial(read_parameters, runs), shown)
+        write_atomically(html, to_page(leaderboard, sources, plots))
     return page, data
 
 

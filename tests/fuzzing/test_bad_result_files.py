@@ -22,6 +22,7 @@ from harness.errors import ConfigError
 from harness.report.frame import read_suite
 from harness.report.leaderboard import build_leaderboard
 from harness.report.markdown import to_markdown
+from harness.report.parameters import read_parameters
 from harness.report.terminal import summary_lines
 from harness.report.write import write_leaderboard
 from harness.results.files import to_json
@@ -209,6 +210,30 @@ def test_a_damaged_history_makes_no_more_than_a_plot_less(runs, tmp_path):
         page, _ = write_leaderboard(runs, "tiny", tmp_path / "out")
         for link in re.findall(r"(?<!\\)\]\(([^)]*)\)", page.read_text()):
             assert (tmp_path / "out" / link).is_file()
+
+    run()
+
+
+def test_damaged_parameters_are_told_as_text_or_not_at_all(runs):
+    (one,) = (
+        c for c in read_suite(runs, "tiny").cells if c.cell.strategy == "baseline"
+    )
+    file = runs / one.cell.folder / "cell.json"
+    value = json.loads(file.read_text())
+    raw = file.read_bytes()
+    assert read_parameters(runs, one)["budget.epochs"]
+
+    @fuzzed(200)
+    @given(mutated_value(value).map(json.dumps).map(str.encode) | mutated_bytes(raw))
+    @example(b"[" * 100_000)
+    @example(json.dumps(value | {"budget": nested(300)}).encode())
+    @example(json.dumps(value | {"budget": {"a": 10**4000}}).encode())
+    @example(json.dumps(value | {"strategies": [{"name": ["a"]}, {}]}).encode())
+    def run(damaged):
+        file.write_bytes(damaged)
+        for name, text in read_parameters(runs, one).items():
+            assert isinstance(name, str)
+            assert isinstance(text, str)
 
     run()
 

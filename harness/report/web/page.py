@@ -1,0 +1,167 @@
+"""The web page of a suite: one file that needs no other and no network.
+
+The two charts that a reader acts on are drawn here; the others are the report's own
+SVG files, by matplotlib. Both weigh little, need no script to be seen, and are the same
+each time. What moves is some lines of script of the page's own.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from harness.report.data_section import data_section
+from harness.report.leads_table import alternative_text, leads_blocks
+from harness.report.statements import (
+    dataset_columns,
+    introduction,
+    legend,
+    measured_on,
+    mixed_data_warning,
+    provenance_lines,
+    synthetic_notice,
+    unfinished_required,
+)
+from harness.report.web.colours import declarations
+from harness.report.web.inline_svg import inline_svg
+from harness.report.web.prose import to_html
+from harness.report.web.row_parts import SEED_HEADINGS
+from harness.report.web.table_parts import Figure, Sources, table_part
+from harness.report.wording import plain, plural
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from harness.report.plots.suite_plots import SuitePlots
+
+_GROUP = ("strategy", "data", "model")
+STATES = ("done", "running", "planned", "blocked", "failed")
+
+
+def to_page(leaderboard: Mapping[str, Any], sources: Sources, plots: SuitePlots) -> str:
+    """The page, the same from the same values.
+
+    Parameters
+    ----------
+    leaderboard
+        As `build_leaderboard` gives it.
+    sources
+        What is read of cells beside it.
+    plots
+        As `draw_suite` gives them for it.
+    """
+    board = dict(leaderboard)
+    leads = _leads(board, plots)
+    datasets = [
+        _dataset(number, dataset, sources, plots)
+        for number, dataset in enumerate(board["datasets"], start=1)
+    ]
+    tables = [table for dataset in datasets for table in dataset["tables"]]
+    figures = [*leads["figures"], *(f for t in tables for f in t.figures)]
+    colours = {colour for figure in figures for colour in figure.svg.colours}
+    colours |= {
+        colour for t in tables for chart in t.charts for colour in chart.colours
+    }
+    script = _read("page.js")
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            title=plain(board["title"]),
+            suite=plain(board["suite"]),
+            introduction=_prose([introduction(board), *synthetic_notice(board)]),
+            states=[(s, board["states"][s]) for s in STATES if board["states"].get(s)],
+            sources_differ=_differing_sources(board["provenance"]),
+            leads=leads,
+            datasets=datasets,
+            required=_prose(unfinished_required(board["required"])),
+            legend=_prose([legend(board)]),
+            data=_prose([b for d in board["datasets"] for b in data_section(d)]),
+            provenance=_prose([provenance_lines(board["provenance"])]),
+            seed_headings=SEED_HEADINGS,
+            colours=declarations(colours),
+            style=_read("page.css"),
+            script=script,
+            script_hash=_hash(script),
+        )
+    )
+
+
+def _prose(blocks: list[str], about: str = "Table") -> Markup:
+    return to_html(blocks, about)
+
+
+def _dataset(
+    number: int, dataset: dict[str, Any], sources: Sources, plots: SuitePlots
+) -> dict[str, Any]:
+    about = dataset["about"]
+    words = [measured_on(about), *mixed_data_warning(about)] if about else []
+    columns = dataset_columns(dataset)
+    return {
+        "id": f"d{number}",
+        "title": plain(dataset["label"]),
+        "about": _prose(words),
+        "tables": [
+            table_part(f"d{number}-{i}", dataset, table, columns, sources, plots)
+            for i, table in enumerate(dataset["tables"], start=1)
+        ],
+    }
+
+
+def _leads(board: dict[str, Any], plots: SuitePlots) -> dict[str, Any]:
+    """What teachers bought, lead by lead: words, tables and charts."""
+    groups = board.get("leads", [])
+    titles = {
+        alternative_text(g): " · ".join(plain(g[key]) for key in _GROUP) for g in groups
+    }
+    figures = [
+        Figure(
+            f"leads-{i}",
+            f"lead by lead: {titles[text]}",
+            inline_svg(plots.files[name], f"leads-{i}-", plain(text)),
+        )
+        for i, (text, name) in enumerate(plots.leads, start=1)
+    ]
+    blocks = leads_blocks(groups, ())
+    return {"prose": _prose(blocks, "Lead by lead"), "figures": figures}
+
+
+def _differing_sources(provenance: Mapping[str, Any]) -> list[str]:
+    """Plugins of which several versions of the source made results of this suite."""
+    return [
+        f"{plain(name)}: {plural(len(hashes), 'version')}"
+        for name, hashes in provenance["plugins"].items()
+        if len(hashes) > 1
+    ]
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("harness.report.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+
+
+@cache
+def _read(name: str) -> Markup:
+    """A file of the page's own, which ends up between its tags as it is."""
+    environment = _environment()
+    assert environment.loader is not None
+    source, _, _ = environment.loader.get_source(environment, name)
+    return Markup(source)  # noqa: S704
+
+
+def _hash(script: str) -> str:
+    """By which a browser knows the one script that may run (CSP level 3)."""
+    digest = hashlib.sha256(script.encode("utf-8")).digest()
+    return "sha256-" + base64.b64encode(digest).decode("ascii")
