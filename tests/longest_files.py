@@ -12,13 +12,18 @@ import pytest
 FOLDER = Path(__file__).parent
 LONGEST = (
     "execution/test_killing.py",
-    "execution/test_processes.py",
     "slurm/test_slurm_interruptions.py",
+    "execution/test_processes.py",
     "execution/test_local.py",
     "execution/test_racing.py",
+    "plugins/test_smrd.py",
+    "plugins/test_structured_pruning.py",
+    "execution/test_broken_plugins.py",
     "execution/test_disk.py",
+    "execution/test_half_written.py",
+    "slurm/test_slurm_failing.py",
 )
-"""Those that take 20 seconds or more, as `pytest --durations` tells."""
+"""Those that take half a minute or more, as `pytest --durations=0` tells."""
 
 
 @pytest.hookimpl(trylast=True)

@@ -106,13 +106,19 @@ DEFAULT = [
 ]
 
 
-@pytest.fixture
-def plan(tmp_path):
-    (tmp_path / "own.py").write_text(PLUGIN)
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    """The file of the strategies above."""
+    path = tmp_path_factory.mktemp("own") / "own.py"
+    path.write_text(PLUGIN)
+    return path
 
+
+@pytest.fixture
+def plan(own, tmp_path):
     def planned(strategies, head=HEAD):
         path = tmp_path / "suite.toml"
-        path.write_text(f"plugins = ['own.py']\n{head}{strategies}")
+        path.write_text(f"plugins = ['{own}']\n{head}{strategies}")
         return make_plan(*read_suite(path), tmp_path / "runs")
 
     return planned

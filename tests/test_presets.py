@@ -10,7 +10,7 @@ from harness.suite_reader import read_suite
 
 SUITE = """
 name = "presets"
-plugins = ["own.py"]
+plugins = ["{own}"]
 budget.epochs = 3
 [[dataset]]
 use = "synthetic"
@@ -49,13 +49,19 @@ class Other(Strategy):
 '''
 
 
-@pytest.fixture
-def read(tmp_path):
-    (tmp_path / "own.py").write_text(PLUGIN)
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    """The file of the strategies above."""
+    path = tmp_path_factory.mktemp("own") / "own.py"
+    path.write_text(PLUGIN)
+    return path
 
+
+@pytest.fixture
+def read(own, tmp_path):
     def suite(strategy):
         path = tmp_path / "suite.toml"
-        path.write_text(SUITE + strategy)
+        path.write_text(SUITE.format(own=own) + strategy)
         return read_suite(path)[0]
 
     return suite
@@ -132,9 +138,8 @@ def test_an_unknown_preset_is_told(read, text, told):
         read(text)
 
 
-def test_show_tells_what_a_preset_sets(harness, tmp_path):
-    (tmp_path / "own.py").write_text(PLUGIN)
-    page = harness("show", "own", "--plugins", tmp_path / "own.py").out
+def test_show_tells_what_a_preset_sets(harness, own):
+    page = harness("show", "own", "--plugins", own).out
     assert "preset faithful: as published\n    rate = 0.5\n    bug = true\n" in page
     assert '    budget.schedule.use = "step"\n' in page
     assert "    footnote: it has the bug" in page

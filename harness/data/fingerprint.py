@@ -81,7 +81,10 @@ def _key(request: Request) -> str:
     split_file = _options(request).split.file
     if split_file is not None:
         files.append(_suite_folder(request) / expanded(split_file))
-    parts = [INDEX_VERSION, request, str(root.resolve()), [_stamp(f) for f in files]]
+    # The suite's folder says where these are, and nothing else.
+    known = {key: value for key, value in request.items() if key != "suite_folder"}
+    stamps = [[str(file.resolve()), *_stamp(file)] for file in files]
+    parts = [INDEX_VERSION, known, str(root.resolve()), stamps]
     return hashlib.sha256(canonical(parts).encode()).hexdigest()[:24]
 
 

@@ -110,6 +110,34 @@ def test_a_changed_file_of_ids_is_noticed(request_for, written, tmp_path, own_ca
     assert dataset_fingerprint(request)["counts"]["train"]["records"] == 3
 
 
+def test_suites_in_other_folders_share_an_entry(
+    request_for, written, tmp_path, own_cache
+):
+    request = request_for(written / "small")
+    folders = [None, str(tmp_path), str(tmp_path / "other")]
+    found = [
+        dataset_fingerprint({**request, "suite_folder": folder}) for folder in folders
+    ]
+    assert found == [found[0]] * 3
+    assert len(cached(own_cache)) == 1
+
+
+def test_files_of_ids_in_other_folders_are_told_apart(
+    request_for, written, tmp_path, own_cache
+):
+    request = request_for(written / "small", split={"file": "ids.json"})
+    told = []
+    for first in ("r00", "r01"):
+        ids = {"train": [first, "r02"], "validation": ["r04", "r06"]}
+        ids["test"] = ["r08", "r10"]
+        folder = tmp_path / first
+        folder.mkdir()
+        (folder / "ids.json").write_text(json.dumps(ids))
+        os.utime(folder / "ids.json", ns=(0, 0))
+        told.append(dataset_fingerprint({**request, "suite_folder": str(folder)}))
+    assert told[0] != told[1]
+
+
 def test_a_damaged_entry_is_made_again(request_for, written, own_cache):
     request = request_for(written / "small")
     summary = dataset_fingerprint(request)

@@ -21,7 +21,7 @@ LISTS = {
 ALL = [i for ids in LISTS.values() for i in ids]
 PUBLISHED = {"all": ALL, **LISTS}
 SUITE = """
-plugins = ["needy.py"]
+plugins = ["{needy}"]
 [budget]
 epochs = 1
 [[dataset]]
@@ -57,12 +57,18 @@ def index(small, tmp_path):
     return indexed
 
 
+@pytest.fixture(scope="module")
+def needy(tmp_path_factory):
+    path = tmp_path_factory.mktemp("needy") / "needy.py"
+    path.write_text(NEEDY)
+    return path
+
+
 @pytest.fixture
-def suite(tmp_path):
+def suite(needy, tmp_path):
     def written(split, strategy="baseline"):
         path = tmp_path / "suite.toml"
-        path.write_text(SUITE.format(split=split, strategy=strategy))
-        (tmp_path / "needy.py").write_text(NEEDY)
+        path.write_text(SUITE.format(needy=needy, split=split, strategy=strategy))
         return path
 
     return written

@@ -10,11 +10,11 @@ def test_a_cell_that_takes_too_long_is_ended(tmp_path):
     suite = write_suite(
         tmp_path,
         '\n[[strategy]]\nuse = "hangs"\n',
-        "time_limit_minutes = 0.15",
+        "time_limit_minutes = 0.05",
         hangs=strategy_source("hangs", body),
     )
     output = run("run", str(suite), cwd=tmp_path, expect=1)
-    assert "time-limit: took more than 0.15 minutes" in output
+    assert "time-limit: took more than 0.05 minutes" in output
 
 
 def test_fail_fast_starts_no_further_cell(tmp_path):
