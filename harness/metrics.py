@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from harness.calibration import calibration_error
 from harness.errors import CellError, PluginError
+from harness.ranking import Ranking
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -59,6 +61,9 @@ def evaluate_probabilities(
         `class_subsets`: mean F1 of each subset, by name.
         `auroc`: by class, one against the rest; None where the split lacks positives
         or negatives. `macro_auroc`: mean over the `auroc_classes` that have one.
+        `average_precision`: by class; None where the split lacks positives.
+        `mean_average_precision`: mean over the classes that have one.
+        `calibration_error`: as `harness.calibration.calibration_error`.
         `log_loss`: in nats; mean cross-entropy over records, or mean binary
         cross-entropy over records and classes.
         `support`: records that have the class.
@@ -77,15 +82,20 @@ def evaluate_probabilities(
     scores = given.astype(np.float64)
     _check_scores(scores, len(classes))
     truth, predicted = decisions(scores, np.asarray(labels), task)
-    auroc = [_auroc(*column) for column in zip(truth.T, scores.T, strict=True)]
-    defined = [area for area in auroc if area is not None]
+    rankings = [Ranking(*column) for column in zip(truth.T, scores.T, strict=True)]
+    auroc = [ranking.auroc() for ranking in rankings]
+    precision = [ranking.average_precision() for ranking in rankings]
+    calibration = calibration_error(truth, scores, task)
     return {
         "records": len(scores),
         **_accuracies(truth, predicted, task),
         **_f1_scores(truth, predicted, classes, class_subsets or {}),
-        "macro_auroc": float(np.mean(defined)) if defined else None,
+        "macro_auroc": _mean_of_known(auroc),
         "auroc": dict(zip(classes, auroc, strict=True)),
-        "auroc_classes": len(defined),
+        "auroc_classes": sum(area is not None for area in auroc),
+        "mean_average_precision": _mean_of_known(precision),
+        "average_precision": dict(zip(classes, precision, strict=True)),
+        "calibration_error": calibration[0] if calibration else None,
         "log_loss": _log_loss(truth, scores, task, _epsilon(given)),
         "support": dict(zip(classes, truth.sum(axis=0).tolist(), strict=True)),
         "confusion": _confusion(truth, predicted) if task == "single-label" else None,
@@ -222,16 +232,9 @@ def _subset_mean(
     return float(np.mean([by_class[member] for member in members]))
 
 
-def _auroc(truth: Flags, scores: Floats) -> float | None:
-    """Area under the ROC curve as the Mann-Whitney statistic, ties counted half."""
-    positives = int(truth.sum())
-    negatives = len(truth) - positives
-    if not positives or not negatives:
-        return None
-    _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    mean_ranks = np.cumsum(counts) - (counts - 1) / 2
-    excess = mean_ranks[inverse][truth].sum() - positives * (positives + 1) / 2
-    return float(excess / (positives * negatives))
+def _mean_of_known(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
 
 
 def _epsilon(given: NDArray[Any]) -> float:

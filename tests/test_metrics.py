@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as oracle
+from sklearn.calibration import calibration_curve
 
 from harness.errors import CellError, PluginError
 from harness.metrics import evaluate_probabilities
@@ -48,6 +49,25 @@ def check_auroc(found, truth, scores):
     assert found["macro_auroc"] == mean
 
 
+def check_average_precision(found, truth, scores):
+    means = []
+    for name, column, score in zip(NAMES, truth.T, scores.T, strict=False):
+        if column.any():
+            means.append(oracle.average_precision_score(column, score))
+            assert found["average_precision"][name] == pytest.approx(means[-1])
+        else:
+            assert found["average_precision"][name] is None
+    mean = pytest.approx(np.mean(means), abs=1e-12) if means else None
+    assert found["mean_average_precision"] == mean
+
+
+def expected_calibration_error(truth, scores, bins=15):
+    true, predicted = calibration_curve(truth, scores, n_bins=bins)
+    edges = np.linspace(0, 1, bins + 1)[1:-1]
+    counts = np.bincount(np.searchsorted(edges, scores), minlength=bins)
+    return np.abs(true - predicted) @ counts[counts > 0] / len(scores)
+
+
 def check_class_scores(found, truth, predicted, labels=None):
     for name in ("f1", "precision", "recall"):
         expected = getattr(oracle, f"{name}_score")(
@@ -66,7 +86,11 @@ def test_single_label_metrics_are_those_of_scikit_learn(case):
     predicted, every = scores.argmax(axis=1), list(range(classes))
     assert found["accuracy"] == pytest.approx(oracle.accuracy_score(labels, predicted))
     check_class_scores(found, labels, predicted, every)
-    check_auroc(found, labels[:, None] == np.arange(classes), scores)
+    truth = labels[:, None] == np.arange(classes)
+    check_auroc(found, truth, scores)
+    check_average_precision(found, truth, scores)
+    error = expected_calibration_error(labels == predicted, scores.max(axis=1))
+    assert found["calibration_error"] == pytest.approx(error, abs=1e-12)
     assert found["log_loss"] == pytest.approx(
         oracle.log_loss(labels, scores, labels=every)
     )
@@ -88,6 +112,9 @@ def test_multi_label_metrics_are_those_of_scikit_learn(case):
     if classes > 1:
         check_class_scores(found, labels, predicted)
     check_auroc(found, labels.astype(bool), scores)
+    check_average_precision(found, labels, scores)
+    errors = [expected_calibration_error(*c) for c in zip(labels.T, scores.T, strict=True)]
+    assert found["calibration_error"] == pytest.approx(np.mean(errors), abs=1e-12)
     losses = [
         oracle.log_loss(truth, score, labels=[0, 1])
         for truth, score in zip(labels.T, scores.T, strict=True)

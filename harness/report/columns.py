@@ -10,6 +10,7 @@ from harness.report.wording import (
     amount,
     duration,
     engineering,
+    interval,
     memory,
     percent,
     plain,
@@ -38,13 +39,15 @@ class Column:
     value: Callable[[Row], float | str | None]
     meaning: str
     align: str = "right"
+    aside: bool = False
+    """Whether it stands in a table of its own where there is little room."""
 
 
 def columns_for(task: str | None, class_subsets: list[str]) -> list[Column]:
     """The columns of a table on a data set of that task, left to right."""
     correctness = _MULTI_LABEL if task == "multi-label" else _SINGLE_LABEL
     subsets = [_subset_column(name) for name in class_subsets]
-    return [*_RANKING, *correctness, *subsets, *_COSTS]
+    return [*_RANKING, *correctness, *subsets, *_PROBABILITIES, *_COSTS]
 
 
 def _subset_column(name: str) -> Column:
@@ -56,13 +59,41 @@ def _subset_column(name: str) -> Column:
     )
 
 
-def _scored(heading: str, key: str, meaning: str) -> Column:
+def _scored(heading: str, key: str, meaning: str, *, aside: bool = False) -> Column:
     return Column(
         heading,
-        lambda row: score(row[key]),
+        lambda row: _with_interval(row, key) if aside else score(row[key]),
         lambda row: _mean_of(row[key]),
         meaning,
+        aside=aside,
     )
+
+
+def _with_interval(row: Row, key: str) -> str:
+    figures = row["intervals"]["figures"] if row["intervals"] else {}
+    shown = score(row[key])
+    known = row[key] and key in figures and figures[key]["low"] is not None
+    return f"{shown} ({interval(figures[key])})" if known else shown
+
+
+def _interval(row: Row) -> str:
+    found = row["intervals"]
+    if not found:
+        return NOT_MEASURED
+    return interval(found["figures"]["macro_f1"] | {"holds": found["holds"]})
+
+
+def _to_baseline(row: Row) -> str:
+    found = row["against_baseline"]
+    if not found or not found["difference"]:
+        return NOT_MEASURED
+    mean = f"{found['difference']['mean']:+.3f}"
+    return mean if found["low"] is None else f"{mean} ({interval(found, '+.3f')})"
+
+
+def _verdict(row: Row) -> str:
+    found = row["against_baseline"]
+    return str(found["verdict"]) if found else NOT_MEASURED
 
 
 def _mean(heading: str, key: str, show: Callable[[float], str], meaning: str) -> Column:
@@ -81,8 +112,7 @@ def _mean_of(summary: dict[str, Any] | None) -> float | None:
 def _rank(row: Row) -> str:
     if row["rank"] is None:
         return NOT_MEASURED
-    rank = f"≈ {row['rank']}" if row["near_best"] else str(row["rank"])
-    return f"{rank} {FOOTNOTE}" if row["footnotes"] else rank
+    return f"{row['rank']} {FOOTNOTE}" if row["footnotes"] else str(row["rank"])
 
 
 def _name(row: Row) -> str:
@@ -105,9 +135,9 @@ _RANKING = [
         RANK,
         _rank,
         lambda row: row["rank"],
-        "rank by the mean of macro-F1 over seeds, once all seeds are done. "
-        "It claims no significance: ≈ marks a mean within one spread (the larger of "
-        "the two rows') of the first row's. † see the row's footnote first",
+        "1 + the number of rows that are measurably better, once all seeds are done: "
+        "rows that can't be told apart share a rank, and one whose seeds differ much "
+        "may share it with rows far above. † see the row's footnote first",
     ),
     Column(
         STRATEGY,
@@ -121,6 +151,29 @@ _RANKING = [
         "macro_f1",
         "mean F1 over all classes of the data set, on the test split",
     ),
+    Column(
+        "95 %",
+        _interval,
+        lambda row: row["intervals"] and row["intervals"]["figures"]["macro_f1"]["low"],
+        "interval of the mean of macro-F1. It holds how trainings fall out and which "
+        "patients are in the test split; ‡ the former alone, as the predictions "
+        "aren't known",
+    ),
+    Column(
+        "to the baseline",
+        _to_baseline,
+        lambda row: _mean_of((row["against_baseline"] or {}).get("difference")),
+        "macro-F1 minus that of the baseline, paired by seed, with its 95 % interval",
+    ),
+    Column(
+        "verdict",
+        _verdict,
+        lambda row: row["against_baseline"] and row["against_baseline"]["verdict"],
+        "on the difference to the baseline: better and worse need three seeds, thirty "
+        "test patients and an interval without 0. Too few records: fewer patients, or "
+        "nothing was found where so few patients couldn't have shown 0.1",
+        "left",
+    ),
 ]
 _SINGLE_LABEL = [_scored("accuracy", "accuracy", "share of records right")]
 _MULTI_LABEL = [
@@ -130,25 +183,44 @@ _MULTI_LABEL = [
         "as macro-F1, which decides at a probability of 0.5, but each class is decided "
         "at the threshold that maximises its F1 on the validation split; not what rows "
         "are ranked by",
+        aside=True,
     ),
     _scored(
         "exact match",
         "exact_match",
         "share of records with every label right, at a threshold of 0.5",
+        aside=True,
     ),
     _scored(
         "label accuracy",
         "label_accuracy",
         "share of all (record, class) decisions right; high where labels are rare",
+        aside=True,
     ),
 ]
-_COSTS = [
+_PROBABILITIES = [
     _scored(
         "macro AUROC",
         "macro_auroc",
         "mean over classes, one against the rest; classes without positives or "
         "negatives in the test split are left out",
+        aside=True,
     ),
+    _scored(
+        "mean average precision",
+        "mean_average_precision",
+        "mean over the classes that the test split has; low where a class is rare",
+        aside=True,
+    ),
+    _scored(
+        "calibration error",
+        "calibration_error",
+        "how far probabilities are from how often they come true: the mean over 15 "
+        "bins; lower is better",
+        aside=True,
+    ),
+]
+_COSTS = [
     _mean(
         "effective epochs",
         "effective_epochs",

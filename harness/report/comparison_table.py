@@ -6,14 +6,14 @@ from typing import Any
 
 from tabulate import tabulate
 
-from harness.report.wording import NOT_MEASURED, escape, signed
+from harness.report.wording import NOT_MEASURED, escape, interval, signed
 
 HEADINGS = ("strategy", "control", "macro-F1, difference", "95 %", "ahead", "verdict")
 MEANING = (
-    "Macro-F1 of the row minus that of its control, paired by seed: mean ± spread. "
-    "95 % is the interval of the mean by Student's t over the seeds: it holds the "
-    "spread of training, not that of the test records, and holds for one comparison "
-    "at a time: of twenty that differ in nothing, one is expected outside."
+    "Macro-F1 of the row minus that of its control, paired by seed: mean ± spread, and "
+    "the 95 % interval of the mean, which holds how trainings fall out and which "
+    "patients are in the test split. Each holds for one comparison at a time: of "
+    "twenty that differ in nothing, one is expected outside."
 )
 
 
@@ -36,13 +36,6 @@ def _line(comparison: dict[str, Any]) -> list[str]:
     names = [escape(comparison["strategy"]), escape(comparison["name"])]
     if difference is None:
         return [*names, *[NOT_MEASURED] * 3, comparison["verdict"]]
-    ahead = f"{comparison['higher']} of {difference['n']}"
-    shown = [signed(difference), _interval(comparison), ahead]
+    ahead = f"{comparison['ahead']} of {difference['n']}"
+    shown = [signed(difference), interval(comparison, "+.3f"), ahead]
     return [*names, *shown, comparison["verdict"]]
-
-
-def _interval(comparison: dict[str, Any]) -> str:
-    reach, mean = comparison["reach"], comparison["difference"]["mean"]
-    if reach is None:
-        return NOT_MEASURED
-    return f"{mean - reach:+.3f} to {mean + reach:+.3f}"

@@ -1,39 +1,176 @@
-"""Rows against the controls that stand beside them, seed by seed."""
+"""Rows against others, replicate by replicate: by how much, how sure, which verdict."""
 
 from __future__ import annotations
 
-import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from harness.report.scored_cells import MACRO_F1, SEEDS, SEEDS_AND_RECORDS, TUNED
 from harness.report.summary import summarise
+from harness.statistics import Scores, estimate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Mapping, Sequence
 
     from harness.report.frame import CellResult
+    from harness.report.scored_cells import ScoredCells
+    from harness.statistics import Arm, Estimate
+
+    Pairs = Sequence[tuple[CellResult, CellResult]]
 
 FEWEST_SEEDS = 3
+FEWEST_PATIENTS = 30
+"""In the test split: with fewer, intervals hold their patients too rarely."""
+WORTH_SHOWING = 0.1
+"""A difference in macro-F1 that a test split must be able to show before nothing was
+found on it says something."""
+BETTER, WORSE = "better", "worse"
+NO_DIFFERENCE = "no measurable difference"
+TOO_FEW_SEEDS, TOO_FEW_RECORDS = "too few seeds", "too few records"
+UNMEASURED = "not measured"
 VERDICTS = (
-    "better",
-    "worse",
-    "no measurable difference",
-    "too few seeds",
-    "not measured",
+    *(BETTER, WORSE, NO_DIFFERENCE),
+    *(TOO_FEW_SEEDS, TOO_FEW_RECORDS, UNMEASURED),
 )
-# Two-sided 95 % points of Student's t, by degrees of freedom from 1; the last for more.
-_T95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
+ALSO_COMPARED = (
+    *(TUNED, "accuracy", "exact_match", "label_accuracy", "macro_auroc"),
+    *("mean_average_precision", "calibration_error"),
+)
+"""Figures whose differences are told beside that of macro-F1, which has the verdict."""
+
+_DIGITS = 6
+"""Of the ends of intervals: what is the same on every machine."""
+
+Part = dict[str, Any]
 
 
-def compare_with_controls(cells: Sequence[CellResult]) -> list[dict[str, Any]]:
-    """Test macro-F1 of rows minus that of their controls, paired by seed.
+def compare(
+    pairs: Pairs, scored: Mapping[str, ScoredCells], planned: int | None = None
+) -> Part:
+    """The first cell of each pair minus the second, on the test split.
+
+    Parameters
+    ----------
+    pairs
+        Pairs of the same seed and split.
+    scored
+        What knows the records of a cell, by the cell's id; a pair that it doesn't know
+        is taken without them.
+    planned
+        How many pairs there should be; None: all are there.
+
+    Returns
+    -------
+    dict
+        Of macro-F1: `difference` (mean, spread and number of pairs that are done; None
+        without any), `low` and `high` (the ends of its 95 % interval; None for one
+        pair), `holds` (what the interval holds: seeds, or seeds and records),
+        `smallest_shown` (the difference that so many test patients could show; None
+        where they aren't known), `ahead` (pairs in which the first is
+        higher), `pairs` (how many are planned) and `verdict`. `others`: difference, low
+        and high of `ALSO_COMPARED`, those that are known.
+    """
+    part: Part = {
+        "difference": None,
+        "low": None,
+        "high": None,
+        "holds": None,
+        "smallest_shown": None,
+        "ahead": 0,
+        "pairs": len(pairs) if planned is None else planned,
+        "verdict": UNMEASURED,
+        "others": {},
+    }
+    found = _Compared.of(pairs, scored)
+    if found is None:
+        return part
+    known = found.known
+    part |= _told(found.gain, found.estimate)
+    part["holds"] = SEEDS_AND_RECORDS if known else SEEDS
+    if known:
+        part["smallest_shown"] = round(found.estimate.smallest_shown, _DIGITS)
+    part["ahead"] = int((found.gain.values > 0).sum())
+    part["verdict"] = found.verdict
+    for figure in ALSO_COMPARED if known else ():
+        if both := _arms(found.ours, found.theirs, figure, known):
+            other = both[0].minus(both[1])
+            part["others"][figure] = _told(other, estimate(other))
+    return part
+
+
+def verdict_on(pairs: Pairs, scored: Mapping[str, ScoredCells]) -> str:
+    """The verdict of `compare` alone."""
+    found = _Compared.of(pairs, scored)
+    return found.verdict if found else UNMEASURED
+
+
+@dataclass(frozen=True)
+class _Compared:
+    """Macro-F1 of the pairs that are done; `known`: what knows their records."""
+
+    ours: Sequence[CellResult]
+    theirs: Sequence[CellResult]
+    known: ScoredCells | None
+    gain: Arm
+    estimate: Estimate
+
+    @classmethod
+    def of(cls, pairs: Pairs, scored: Mapping[str, ScoredCells]) -> _Compared | None:
+        done = [(a, b) for a, b in pairs if is_scored(a) and is_scored(b)]
+        if not done:
+            return None
+        ours, theirs = ([pair[side] for pair in done] for side in (0, 1))
+        known = _scored_together(done, scored)
+        arms = _arms(ours, theirs, MACRO_F1, known) or _arms_of_seeds(ours, theirs)
+        gain = arms[0].minus(arms[1])
+        return cls(ours, theirs, known, gain, estimate(gain))
+
+    @property
+    def verdict(self) -> str:
+        patients = (
+            self.known.patients([*self.ours, *self.theirs]) if self.known else None
+        )
+        return verdict_of(self.estimate, len(self.ours), patients)
+
+
+def is_scored(cell: CellResult) -> bool:
+    """Whether a cell is done and its macro-F1 known."""
+    return cell.result is not None and cell.result.metrics.test.macro_f1 is not None
+
+
+def verdict_of(found: Estimate, pairs: int, patients: int | None) -> str:
+    """Which of `VERDICTS` a difference in macro-F1 deserves.
+
+    Parameters
+    ----------
+    pairs
+        Of how many trainings it is the mean.
+    patients
+        Of the test split; None where they aren't known.
+    """
+    if pairs < FEWEST_SEEDS:
+        return TOO_FEW_SEEDS
+    if patients is not None and patients < FEWEST_PATIENTS:
+        return TOO_FEW_RECORDS
+    if found.is_measurable:
+        return BETTER if found.mean > 0 else WORSE
+    if patients is not None and found.smallest_shown > WORTH_SHOWING:
+        return TOO_FEW_RECORDS
+    return NO_DIFFERENCE
+
+
+def compare_with_controls(
+    cells: Sequence[CellResult], scored: Mapping[str, ScoredCells]
+) -> list[Part]:
+    """Rows beside their controls, paired by seed.
 
     Returns
     -------
     list of dict
         `strategy` and `control` (labels of rows), `name` (as what the control stands
-        there), `difference` (mean, spread and number of pairs; None where no pair is
-        done), `higher` (pairs in which the row is ahead), `reach` (the 95 % interval
-        of the mean is mean +- reach; None for one pair) and `verdict`.
+        there), and what `compare` gives.
     """
     by_id = {c.cell.id: c for c in cells}
     pairs: dict[tuple[str, str, str], list[tuple[CellResult, CellResult]]] = {}
@@ -44,44 +181,64 @@ def compare_with_controls(cells: Sequence[CellResult]) -> list[dict[str, Any]]:
                 key = row.cell.strategy, cell.cell.strategy, control.name
                 pairs.setdefault(key, []).append((row, cell))
     return [
-        {"strategy": strategy, "control": label, "name": name, **_compared(found)}
+        {
+            "strategy": strategy,
+            "control": label,
+            "name": name,
+            **compare(found, scored),
+        }
         for (strategy, label, name), found in pairs.items()
     ]
 
 
-def _compared(pairs: Iterable[tuple[CellResult, CellResult]]) -> dict[str, Any]:
-    differences = [
-        ours - theirs
-        for row, control in pairs
-        if (ours := _macro_f1(row)) is not None
-        and (theirs := _macro_f1(control)) is not None
-    ]
-    summary = summarise(differences)
-    reach = None
-    if summary and summary["spread"] is not None:
-        n = len(differences)
-        t = _T95[min(n - 2, len(_T95) - 1)]
-        reach = t * summary["spread"] / math.sqrt(n)
-    return {
-        "difference": summary,
-        "higher": sum(d > 0 for d in differences),
-        "reach": reach,
-        "verdict": verdict_of(summary, reach),
+def interval(found: Estimate) -> tuple[float | None, float | None]:
+    """The ends of a 95 % interval, rounded to what every machine agrees on."""
+    if found.reach is None:
+        return None, None
+    ends = found.mean - found.reach, found.mean + found.reach
+    return round(ends[0], _DIGITS), round(ends[1], _DIGITS)
+
+
+def _told(gain: Arm, found: Estimate) -> Part:
+    low, high = interval(found)
+    return {"difference": summarise(gain.values.tolist()), "low": low, "high": high}
+
+
+def _scored_together(
+    pairs: Pairs, scored: Mapping[str, ScoredCells]
+) -> ScoredCells | None:
+    """What knows the records of all of them, each pair judged on the same ones."""
+    known = {
+        id(found): found for pair in pairs for c in pair for found in _of(c, scored)
     }
+    if len(known) != 1:
+        return None
+    (together,) = known.values()
+    return together if all(map(together.comparable, pairs)) else None
 
 
-def _macro_f1(cell: CellResult) -> float | None:
-    return cell.result.metrics.test.macro_f1 if cell.result else None
+def _of(cell: CellResult, scored: Mapping[str, ScoredCells]) -> list[ScoredCells]:
+    return [scored[cell.cell.id]] if cell.cell.id in scored else []
 
 
-def verdict_of(summary: dict[str, Any] | None, reach: float | None) -> str:
-    """Which of `VERDICTS` a difference over pairs deserves, its interval being mean +-
-    reach.
-    """
-    if summary is None:
-        return "not measured"
-    if reach is None or summary["n"] < FEWEST_SEEDS:
-        return "too few seeds"
-    if abs(summary["mean"]) <= reach:
-        return "no measurable difference"
-    return "better" if summary["mean"] > 0 else "worse"
+def _arms(
+    ours: Sequence[CellResult],
+    theirs: Sequence[CellResult],
+    figure: str,
+    known: ScoredCells | None,
+) -> tuple[Arm, Arm] | None:
+    if known is None:
+        return None
+    one, two = known.arm(ours, figure), known.arm(theirs, figure)
+    return (one, two) if one and two else None
+
+
+def _arms_of_seeds(
+    ours: Sequence[CellResult], theirs: Sequence[CellResult]
+) -> tuple[Arm, Arm]:
+    """Macro-F1 as the results have it, the records taken for given."""
+    values = [
+        c.result.metrics.test.macro_f1 if c.result else None for c in (*ours, *theirs)
+    ]
+    scores = Scores.without_patients(np.array(values, dtype=np.float64))
+    return scores.arm(range(len(ours))), scores.arm(range(len(ours), len(values)))

@@ -11,22 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 from harness.report.about import describe_dataset, describe_provenance
 from harness.report.amortised import count_sharers
-from harness.report.comparisons import compare_with_controls
-from harness.report.lead_groups import lead_groups
 from harness.report.row import (
     describe_cell,
     describe_row,
     own_budget,
     training_flops,
 )
-from harness.report.summary import is_near
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from harness.report.frame import CellResult, SuiteResults
-    from harness.report.lead_scores import Read
     from harness.report.schema import ModelPart
+    from harness.report.scored_cells import Read
 
 SCHEMA_VERSION = 1
 
@@ -36,27 +33,34 @@ def build_leaderboard(
 ) -> dict[str, Any]:
     """The leaderboard of a suite: per dataset and model, ranked strategies.
 
-    Rows are ranked by the mean of test macro-F1 over seeds; rows with seeds missing
-    come after, without a rank. Floors, which use no model, stand in each table of
-    their dataset.
-
     Parameters
     ----------
     predictions
         Gives those of a done cell on its test records, or raises OSError or ValueError;
-        without it nothing is said of what teachers bought.
+        without it intervals hold seeds alone, and nothing is said of what teachers
+        bought.
+    """
+    # It needs numpy, which an outline doesn't wait for.
+    from harness.report.judgement import judge
+
+    return judge(outline(results), results, predictions)
+
+
+def outline(results: SuiteResults) -> dict[str, Any]:
+    """A leaderboard without what takes the test records: no ranks, no intervals.
+
+    Rows are sorted by the mean of test macro-F1 over seeds; rows with seeds missing
+    come after. Floors, which use no model, stand in each table of their dataset.
     """
     ranked = [c for c in results.cells if c.cell.role != "required"]
     required = [c for c in results.cells if c.cell.role == "required"]
     by_dataset = _group(ranked, "dataset")
     sharers = count_sharers(c.cell for c in results.cells)
-    leads = _leads(results, predictions) if predictions else []
     return {
         "schema_version": SCHEMA_VERSION,
         "suite": results.suite,
         "title": results.title,
         "states": dict(Counter(c.status for c in ranked)),
-        **({"leads": leads} if leads else {}),
         **({"gate": dict(results.gate)} if results.gate else {}),
         "datasets": [
             {
@@ -69,15 +73,6 @@ def build_leaderboard(
         "required": [describe_cell(c, {}) for c in required if c.status != "done"],
         "provenance": describe_provenance(results.cells),
     }
-
-
-def _leads(results: SuiteResults, predictions: Read) -> list[dict[str, Any]]:
-    if not lead_groups(results):
-        return []
-    # It needs numpy, which a suite without a teacher doesn't wait for.
-    from harness.report.leads import describe_leads
-
-    return describe_leads(results, predictions)
 
 
 def _group(cells: Iterable[CellResult], attribute: str) -> dict[Any, list[CellResult]]:
@@ -124,7 +119,7 @@ def _table(
         describe_row(label, members, flops, sharers)
         for label, members in by_strategy.items()
     ]
-    _rank(rows)
+    rows.sort(key=_order)
     budget = _shared_budget(cells, baseline)
     for row in rows:
         row["own_budget"] = own_budget(by_strategy[row["strategy"]], budget)
@@ -136,7 +131,6 @@ def _table(
         "baseline": baseline,
         "budget": budget,
         "rows": rows,
-        "comparisons": compare_with_controls(cells),
     }
 
 
@@ -169,20 +163,6 @@ def _baseline_label(cells: Sequence[CellResult]) -> str | None:
     if "baseline" in labels:
         return "baseline"
     return labels.pop() if len(labels) == 1 else None
-
-
-def _rank(rows: list[dict[str, Any]]) -> None:
-    """Sort the rows, best first, and number those whose seeds are all done."""
-    rows.sort(key=_order)
-    complete = [row for row in rows if row["macro_f1"] and row["done"] == row["cells"]]
-    for row in rows:
-        row["rank"] = None
-        row["near_best"] = False
-    for rank, row in enumerate(complete, start=1):
-        row["rank"] = rank
-        row["near_best"] = rank > 1 and is_near(
-            row["macro_f1"], complete[0]["macro_f1"]
-        )
 
 
 def _order(row: dict[str, Any]) -> tuple[bool, bool, float, str]:

@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from harness.report.comparisons import FEWEST_SEEDS, VERDICTS, verdict_of
+from harness.report.comparisons import FEWEST_SEEDS, UNMEASURED, VERDICTS, compare
 from harness.report.lead_groups import UNTAUGHT, lead_groups
-from harness.report.lead_scores import lead_scores
 from harness.report.summary import summarise
 from harness.report.wording import plural
-from harness.statistics import estimate, share_of_gap_closed
+from harness.statistics import share_of_gap_closed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from harness.report.frame import CellResult, SuiteResults
     from harness.report.lead_groups import LeadGroup, LeadSet, Replicate
-    from harness.report.lead_scores import LeadScores, Read
+    from harness.report.scored_cells import ScoredCells
+
+    Scored = Mapping[str, ScoredCells]
 
 NO_GAP = "the teacher isn't measurably above"
 
@@ -27,13 +28,13 @@ _DIGITS = 6
 Part = dict[str, Any]
 
 
-def describe_leads(results: SuiteResults, read: Read) -> list[Part]:
+def describe_leads(results: SuiteResults, scored: Scored) -> list[Part]:
     """Taught strategies of a suite, each with its lead sets; none without a teacher.
 
     Parameters
     ----------
-    read
-        Gives the predictions of a done cell; raises OSError or ValueError.
+    scored
+        What knows the records of a cell, by the cell's id.
 
     Returns
     -------
@@ -42,17 +43,12 @@ def describe_leads(results: SuiteResults, read: Read) -> list[Part]:
         (empty: all), `cells` and how many are `done`, `macro_f1` and `teacher` (that of
         the teachers; each over replicates), `controls` and `gap`. Of each control its
         `name`, `macro_f1`, `against` it and `beside_untaught` (the control against the
-        cell without teacher; None where there is none). A comparison holds
-        `difference`, `low`, `high`, `ahead`, `pairs` (as many as there should be) and
-        `verdict`. `gap`: `share`, `low`, `high`, or the `reason` why there is none.
+        cell without teacher; None where there is none); comparisons are as
+        `harness.report.comparisons.compare` gives them. `gap`: `share`, `low`, `high`,
+        or the `reason` why there is none.
         `summary`: one line; `problems`: what is missing, and why.
     """
-    groups = lead_groups(results)
-    scores = {
-        data: lead_scores(_cells(g for g in groups if g.data == data), read)
-        for data in sorted({group.data for group in groups})
-    }
-    return [_group(group, scores[group.data]) for group in groups]
+    return [_group(group, scored) for group in lead_groups(results)]
 
 
 def _cells(groups: Iterable[LeadGroup]) -> list[CellResult]:
@@ -65,19 +61,19 @@ def _cells(groups: Iterable[LeadGroup]) -> list[CellResult]:
     ]
 
 
-def _group(group: LeadGroup, scores: LeadScores) -> Part:
-    parts = [_lead_set(one, scores) for one in group.lead_sets]
+def _group(group: LeadGroup, scored: Scored) -> Part:
+    parts = [_lead_set(one, scored) for one in group.lead_sets]
     return {
         "data": group.data,
         "model": group.model,
         "strategy": group.strategy,
         "leads": parts,
         "summary": _summary(parts),
-        "problems": _problems(group, parts, scores),
+        "problems": _problems(group, parts, scored),
     }
 
 
-def _lead_set(one: LeadSet, scores: LeadScores) -> Part:
+def _lead_set(one: LeadSet, scored: Scored) -> Part:
     taught = [r.taught for r in one.replicates]
     teachers = {r.teacher.cell.id: r.teacher for r in one.replicates if r.teacher}
     names = {name: None for r in one.replicates for name in r.controls}
@@ -88,21 +84,21 @@ def _lead_set(one: LeadSet, scores: LeadScores) -> Part:
         "done": sum(c.result is not None for c in taught),
         "macro_f1": _macro_f1(taught),
         "teacher": _macro_f1(teachers.values()),
-        "controls": [_control(name, one.replicates, scores) for name in names],
-        "gap": _gap(one.replicates, scores),
+        "controls": [_control(name, one.replicates, scored) for name in names],
+        "gap": _gap(one.replicates, scored),
     }
 
 
-def _control(name: str, replicates: Sequence[Replicate], scores: LeadScores) -> Part:
+def _control(name: str, replicates: Sequence[Replicate], scored: Scored) -> Part:
     found = [r.controls.get(name) for r in replicates]
-    against = _compared([(r.taught, r.controls.get(name)) for r in replicates], scores)
+    against = _compared([(r.taught, r.controls.get(name)) for r in replicates], scored)
     untaught = [(r.controls.get(name), r.controls.get(UNTAUGHT)) for r in replicates]
     compares = name != UNTAUGHT and any(other for _, other in untaught)
     return {
         "name": name,
         "macro_f1": _macro_f1(cell for cell in found if cell),
         "against": against,
-        "beside_untaught": _compared(untaught, scores) if compares else None,
+        "beside_untaught": _compared(untaught, scored) if compares else None,
     }
 
 
@@ -111,39 +107,29 @@ def _macro_f1(cells: Iterable[CellResult]) -> Part | None:
 
 
 def _compared(
-    pairs: Sequence[tuple[CellResult | None, CellResult | None]], scores: LeadScores
+    pairs: Sequence[tuple[CellResult | None, CellResult | None]], scored: Scored
 ) -> Part:
-    """The first of each pair minus the second."""
-    usable = [(a, b) for a, b in pairs if a and b and scores.comparable((a, b))]
-    summary, low, high, reach, ahead = None, None, None, None, 0
-    if usable:
-        ours, theirs = (scores.arm(cells) for cells in zip(*usable, strict=True))
-        gain = ours.minus(theirs)
-        summary = summarise(gain.scores.tolist())
-        found = estimate(gain)
-        reach, ahead = found.reach, int((gain.scores > 0).sum())
-        if reach is not None:
-            low = round(found.mean - reach, _DIGITS)
-            high = round(found.mean + reach, _DIGITS)
-    return {
-        "difference": summary,
-        "low": low,
-        "high": high,
-        "ahead": ahead,
-        "pairs": len(pairs),
-        "verdict": verdict_of(summary, reach),
-    }
+    """The first of each pair minus the second, of those whose records are known."""
+    usable = [(a, b) for a, b in pairs if a and b and _comparable((a, b), scored)]
+    return compare(usable, scored, len(pairs))
 
 
-def _gap(replicates: Sequence[Replicate], scores: LeadScores) -> Part:
+def _comparable(cells: Sequence[CellResult | None], scored: Scored) -> bool:
+    known = next((scored[c.cell.id] for c in cells if c and c.cell.id in scored), None)
+    return known is not None and known.comparable(cells)
+
+
+def _gap(replicates: Sequence[Replicate], scored: Scored) -> Part:
     """How far the taught has come on the way from the untaught to the teacher."""
     arms = [(r.taught, r.controls.get(UNTAUGHT), r.teacher) for r in replicates]
-    whole = [[c for c in arm if c] for arm in arms if scores.comparable(arm)]
+    whole = [[c for c in arm if c] for arm in arms if _comparable(arm, scored)]
     if not whole:
-        return _no_gap("not measured")
+        return _no_gap(UNMEASURED)
     if len(whole) < FEWEST_SEEDS:
         return _no_gap("too few seeds")
-    share = share_of_gap_closed(*map(scores.arm, zip(*whole, strict=True)))
+    known = scored[whole[0][0].cell.id]
+    found = [known.arm(cells) for cells in zip(*whole, strict=True)]
+    share = share_of_gap_closed(*(arm for arm in found if arm))
     if share is None:
         return _no_gap(NO_GAP)
     ends = (round(value, _DIGITS) for value in share)
@@ -172,7 +158,7 @@ def _summary(parts: Sequence[Part]) -> str:
     return ", ".join([f"{said[0]} {of}", *said[1:]])
 
 
-def _problems(group: LeadGroup, parts: Sequence[Part], scores: LeadScores) -> list[str]:
+def _problems(group: LeadGroup, parts: Sequence[Part], scored: Scored) -> list[str]:
     """Which pairs are missing, and whose predictions can't be used."""
     lines = []
     for part in parts:
@@ -187,8 +173,9 @@ def _problems(group: LeadGroup, parts: Sequence[Part], scores: LeadScores) -> li
                 lines.append(f"{leads}, {control['name']}: {n} of {of} measured")
     cells = {cell.cell.id: cell.cell for cell in _cells([group])}
     lines += [
-        f"{cell.dataset}, {cell.strategy}, seed {cell.seed}: {scores.problems[name]}"
+        f"{cell.dataset}, {cell.strategy}, seed {cell.seed}: "
+        f"{scored[name].problems[name]}"
         for name, cell in cells.items()
-        if name in scores.problems
+        if name in scored and name in scored[name].problems
     ]
     return lines

@@ -7,9 +7,11 @@ from typing import Any
 
 from tabulate import tabulate
 
-from harness.report.columns import Column
+from harness.report.across_table import across_blocks
+from harness.report.columns import RANK, STRATEGY, Column
 from harness.report.comparison_table import comparison_blocks
 from harness.report.data_section import data_section
+from harness.report.glance import HEADING, glance_lines
 from harness.report.leads_table import leads_blocks
 from harness.report.notes import table_notes
 from harness.report.required_table import required_blocks
@@ -26,6 +28,7 @@ from harness.report.statements import (
     training_line,
     unfinished_required,
 )
+from harness.report.sureness_table import sureness_blocks
 from harness.report.wording import escape
 
 Links = Sequence[tuple[str, str]]
@@ -53,6 +56,7 @@ def to_markdown(
         introduction(leaderboard),
         *synthetic_notice(leaderboard),
         *leads_blocks(leaderboard.get("leads", []), leads),
+        *across_blocks(leaderboard["across"]),
     ]
     for dataset in leaderboard["datasets"]:
         blocks += _dataset_blocks(dataset, plots or {})
@@ -82,21 +86,37 @@ def _table_blocks(
     dataset: str, table: dict[str, Any], columns: list[Column], plots: Links
 ) -> list[str]:
     model = "no model" if table["model"] is None else escape(table["model"])
-    cells = [[escape(column.show(row)) for column in columns] for row in table["rows"]]
-    grid = tabulate(
-        cells,
+    rows = table["rows"]
+    glance, notes = glance_lines(table), [f"- {note}" for note in table_notes(table)]
+    blocks = [f"### {escape(dataset)} · {model}", *training_line(table)]
+    blocks += [HEADING, "\n".join(glance)] if glance else []
+    blocks.append(_grid(rows, [column for column in columns if not column.aside]))
+    blocks += ["\n".join(notes)] if notes else []
+    blocks += [*_aside(rows, columns), *sureness_blocks(rows)]
+    blocks += required_blocks(rows)
+    blocks += comparison_blocks(table["comparisons"])
+    blocks += [*revision_blocks(rows), *rounds_blocks(rows)]
+    return [*blocks, *_plot_blocks(plots)]
+
+
+def _grid(rows: Sequence[dict[str, Any]], columns: Sequence[Column]) -> str:
+    return tabulate(
+        [[escape(column.show(row)) for column in columns] for row in rows],
         headers=[column_heading(column) for column in columns],
         tablefmt="pipe",
         colalign=[column.align for column in columns],
         disable_numparse=True,
     )
-    notes = [f"- {note}" for note in table_notes(table)]
-    blocks = [f"### {escape(dataset)} · {model}", *training_line(table), grid]
-    blocks += ["\n".join(notes)] if notes else []
-    blocks += required_blocks(table["rows"])
-    blocks += comparison_blocks(table["comparisons"])
-    blocks += [*revision_blocks(table["rows"]), *rounds_blocks(table["rows"])]
-    return [*blocks, *_plot_blocks(plots)]
+
+
+def _aside(rows: Sequence[dict[str, Any]], columns: Sequence[Column]) -> list[str]:
+    """The columns that the main table has no room for, in one that folds away."""
+    names = [column for column in columns if column.heading in (RANK, STRATEGY)]
+    others = [column for column in columns if column.aside]
+    if not others:
+        return []
+    grid = _grid(rows, [*names, *others])
+    return ["<details>\n<summary>Other scores</summary>", grid, "</details>"]
 
 
 def _plot_blocks(plots: Links) -> list[str]:

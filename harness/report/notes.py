@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
+from harness.report.glance import smallest_shown
 from harness.report.row import FIGURES
 from harness.report.wording import (
     engineering,
@@ -27,9 +28,15 @@ def table_notes(table: dict[str, Any]) -> list[str]:
     return [
         *each,
         *_unbeaten_notes(table["comparisons"]),
+        *_smallest_note(rows),
         *_baseline_note(table),
         *_shared_notes(rows),
     ]
+
+
+def _smallest_note(rows: list[Row]) -> list[str]:
+    line = smallest_shown(rows)
+    return [line] if line else []
 
 
 def _unbeaten_notes(comparisons: list[Row]) -> list[str]:

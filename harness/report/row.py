@@ -26,6 +26,8 @@ FIGURES = (
     "exact_match",
     "label_accuracy",
     "macro_auroc",
+    "mean_average_precision",
+    "calibration_error",
     "log_loss",
     "effective_epochs",
     "forward_epochs",

@@ -137,6 +137,8 @@ class Metrics(File):
     exact_match: Share | None = None
     label_accuracy: Share | None = None
     macro_auroc: Share | None = None
+    mean_average_precision: Share | None = None
+    calibration_error: Share | None = None
     log_loss: Number | None = None
     class_subsets: dict[str, Share] = {}
 
@@ -159,6 +161,7 @@ class TunedMetrics(File):
     """Quality at the thresholds that are best on the validation split."""
 
     macro_f1: Share | None = None
+    thresholds: dict[str, Number] = {}
 
 
 class SplitMetrics(File):

@@ -10,8 +10,7 @@ from harness.report.notes import failure_line
 from harness.report.wording import engineering, escape, plural, settings
 
 LEGEND_INTRO = (
-    "± is the spread: the sample standard deviation over seeds. It doesn't hold the "
-    "uncertainty that comes from the size of the test split. - means not measured."
+    "± is the spread: the sample standard deviation over seeds. - means not measured."
 )
 
 

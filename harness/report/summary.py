@@ -28,9 +28,3 @@ def summarise(values: Iterable[float | None]) -> dict[str, Any] | None:
         "max": max(known),
         "n": len(known),
     }
-
-
-def is_near(row: dict[str, Any], best: dict[str, Any]) -> bool:
-    """Whether two means lie within one spread, the larger of the two, of each other."""
-    spread = max(row["spread"] or 0.0, best["spread"] or 0.0)
-    return bool(abs(row["mean"] - best["mean"]) <= spread)

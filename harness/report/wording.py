@@ -10,6 +10,8 @@ import re
 from typing import Any
 
 NOT_MEASURED = "-"
+SEEDS_ALONE = "‡"
+"""Marks an interval that doesn't hold the sampling of test records."""
 
 # An underscore inside a word is no emphasis on GitHub, and names are full of them.
 _SYNTAX = re.compile(r"[\\`|<>&*\[\]~#$]|(?<![^\W_])_|_(?![^\W_])")
@@ -64,6 +66,20 @@ def signed(summary: dict[str, Any]) -> str:
     """
     mean = f"{summary['mean']:+.3f}"
     return mean if summary["spread"] is None else f"{mean} ± {summary['spread']:.3f}"
+
+
+def interval(part: dict[str, Any], shown: str = ".3f") -> str:
+    """A 95 % interval, marked where it holds the spread of seeds alone.
+
+    >>> interval({"low": 0.5, "high": 0.625, "holds": "seeds and records"})
+    '0.500 to 0.625'
+    >>> interval({"low": -0.01, "high": 0.02, "holds": "seeds"}, "+.3f")
+    '-0.010 to +0.020 ‡'
+    """
+    if part["low"] is None:
+        return NOT_MEASURED
+    mark = f" {SEEDS_ALONE}" if part.get("holds") == "seeds" else ""
+    return f"{part['low']:{shown}} to {part['high']:{shown}}{mark}"
 
 
 def amount(value: float) -> str:

@@ -1,23 +1,34 @@
 """How sure a figure on the leaderboard is: resampled patients, paired replicates."""
 
 from harness.statistics.estimate import (
-    ArmScores,
     Estimate,
     estimate,
     estimate_apart,
     share_of_gap_closed,
 )
+from harness.statistics.influence import (
+    Swayed,
+    class_f1,
+    decision_figures,
+    probability_figures,
+)
 from harness.statistics.macro_f1 import Decisions, resampled_macro_f1
 from harness.statistics.patient_draws import DRAWS, PatientDraws
+from harness.statistics.scores import Arm, Scores
 
 __all__ = [
     "DRAWS",
-    "ArmScores",
+    "Arm",
     "Decisions",
     "Estimate",
     "PatientDraws",
+    "Scores",
+    "Swayed",
+    "class_f1",
+    "decision_figures",
     "estimate",
     "estimate_apart",
+    "probability_figures",
     "resampled_macro_f1",
     "share_of_gap_closed",
 ]

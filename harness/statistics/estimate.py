@@ -28,34 +28,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.statistics.student import student_95
+from harness.statistics.scores import Arm
+from harness.statistics.student import NORMAL_95, student_95
 
 Floats = NDArray[np.float64]
 
+_NORMAL_80 = 0.8416212335729143
+"""Below which a normal variable lies with a probability of 80 %."""
 _FURTHEST = 1e6
 _BISECTIONS = 40
-
-
-@dataclass(frozen=True, eq=False)
-class ArmScores:
-    """The scores of one arm of a comparison; replicates stand in the order of those
-    that they are paired with.
-
-    Attributes
-    ----------
-    scores
-        Shape (replicates,).
-    draws
-        The same in each draw of patients, shape (replicates, draws); of all arms by
-        the same draws.
-    """
-
-    scores: Floats
-    draws: Floats
-
-    def minus(self, other: ArmScores) -> ArmScores:
-        """The difference, replicate by replicate and draw by draw."""
-        return ArmScores(self.scores - other.scores, self.draws - other.draws)
 
 
 @dataclass(frozen=True)
@@ -66,48 +47,62 @@ class Estimate:
     ----------
     reach
         None for one replicate, of which it can't be known how another would turn out.
+    patients_error
+        Its standard error were other patients in the test set, the trainings being the
+        same.
     """
 
     mean: float
     reach: float | None
+    patients_error: float
 
     @property
     def is_measurable(self) -> bool:
         """Whether the interval leaves 0 out."""
         return self.reach is not None and abs(self.mean) > self.reach
 
+    @property
+    def smallest_shown(self) -> float:
+        """How far from 0 the mean must be for so many patients to show it in 80 % of
+        studies at a level of 5 %, were the trainings no source of chance.
+        """
+        return (NORMAL_95 + _NORMAL_80) * self.patients_error
 
-def estimate(arm: ArmScores) -> Estimate:
+
+def estimate(arm: Arm) -> Estimate:
     """The mean of the scores, or of paired differences, with its 95 % interval."""
-    mean = float(arm.scores.mean())
-    if len(arm.scores) == 1:
-        return Estimate(mean, None)
+    mean = float(arm.values.mean())
+    patients_error = _root(float(arm.covariance(arm).mean()))
+    if len(arm) == 1:
+        return Estimate(mean, None, patients_error)
     between, shared = _variances([arm])
-    reach = _reach(float(between[0, 0]), float(shared[0, 0]), len(arm.scores))
-    return Estimate(mean, reach)
+    reach = _reach(float(between[0, 0]), float(shared[0, 0]), len(arm))
+    return Estimate(mean, reach, patients_error)
 
 
-def estimate_apart(ours: ArmScores, theirs: ArmScores) -> Estimate:
+def estimate_apart(ours: Arm, theirs: Arm) -> Estimate:
     """The mean of one arm minus that of another whose replicates are others.
 
     Nothing pairs the trainings, so that the spread of both arms counts, with the
     degrees of freedom of Welch (1947); patients are shared, and what their sampling
     makes common to all of both arms cancels out.
     """
-    mean = float(ours.scores.mean() - theirs.scores.mean())
+    mean = float(ours.values.mean() - theirs.values.mean())
     arms = (ours, theirs)
-    if min(len(arm.scores) for arm in arms) == 1:
-        return Estimate(mean, None)
+    sizes = [len(arm) for arm in arms]
+    across = float(ours.covariance(theirs).mean())
+    alone = sum(float(arm.covariance(arm).mean()) for arm in arms)
+    patients_error = _root(alone - 2 * across)
+    if min(sizes) == 1:
+        return Estimate(mean, None, patients_error)
     parts = [_variances([arm]) for arm in arms]
     own = [float(between[0, 0]) for between, _ in parts]
-    within = sum(float(shared[0, 0]) for _, shared in parts)
-    across = np.cov(*(arm.draws.mean(axis=0) for arm in arms))[0, 1]
-    sizes = [len(arm.scores) for arm in arms]
-    return Estimate(mean, _reach_of(own, sizes, within - 2 * float(across)))
+    shared = sum(float(part[0, 0]) for _, part in parts) - 2 * across
+    return Estimate(mean, _reach_of(own, sizes, shared), patients_error)
 
 
 def share_of_gap_closed(
-    taught: ArmScores, untaught: ArmScores, teacher: ArmScores
+    taught: Arm, untaught: Arm, teacher: Arm
 ) -> tuple[float, float, float] | None:
     """(taught - untaught) / (teacher - untaught), with the ends of its 95 % interval.
 
@@ -125,13 +120,13 @@ def share_of_gap_closed(
     if not above.is_measurable or above.mean <= 0:
         return None
     between, shared = _variances([gain, gap])
-    mean = float(gain.scores.mean())
+    mean = float(gain.values.mean())
     share = mean / above.mean
 
     def excludes(q: float) -> bool:
         direction = np.array([1.0, -q])
         spread, common = (float(direction @ m @ direction) for m in (between, shared))
-        return abs(mean - q * above.mean) > _reach(spread, common, len(gain.scores))
+        return abs(mean - q * above.mean) > _reach(spread, common, len(gain))
 
     ends = [_boundary(excludes, share, side) for side in (-1.0, 1.0)]
     if math.inf in ends or -math.inf in ends:
@@ -139,21 +134,24 @@ def share_of_gap_closed(
     return share, ends[0], ends[1]
 
 
-def _variances(arms: Sequence[ArmScores]) -> tuple[Floats, Floats]:
+def _variances(arms: Sequence[Arm]) -> tuple[Floats, Floats]:
     """Variances and covariances of arms, each of shape (arms, arms): between
-    replicates, and what the draws of patients make common to two replicates.
+    replicates, and what the sampling of patients makes common to two replicates.
     """
-    replicates = len(arms[0].scores)
-    scores = np.stack([arm.scores for arm in arms])
+    replicates = len(arms[0])
+    scores = np.stack([arm.values for arm in arms])
     scores = scores - scores.mean(axis=1, keepdims=True)
     between = scores @ scores.T / (replicates - 1)
-    draws = np.stack([arm.draws for arm in arms])
-    draws = draws - draws.mean(axis=2, keepdims=True)
-    own = np.einsum("ird,jrd->ij", draws, draws)
-    summed = draws.sum(axis=1)
+    tables = np.array([[one.covariance(other) for other in arms] for one in arms])
+    own = np.trace(tables, axis1=2, axis2=3)
     pairs = replicates * (replicates - 1)
-    shared = (summed @ summed.T - own) / (pairs * (draws.shape[2] - 1))
+    shared: Floats = (tables.sum(axis=(2, 3)) - own) / pairs
     return between, shared
+
+
+def _root(variance: float) -> float:
+    """Estimated as a difference, a variance may come out below 0, which none is."""
+    return math.sqrt(max(variance, 0.0))
 
 
 def _reach(between: float, shared: float, replicates: int) -> float:
@@ -164,8 +162,7 @@ def _reach(between: float, shared: float, replicates: int) -> float:
 def _reach_of(between: Sequence[float], sizes: Sequence[int], shared: float) -> float:
     """The same for a sum of independent means, of so many replicates each."""
     own = [max(b, 0.0) / n for b, n in zip(between, sizes, strict=True)]
-    # Estimated as a difference, it may come out below 0, which no variance is.
-    variance = sum(own) + max(shared, 0.0)
+    variance = sum(own) + _root(shared) ** 2
     if variance <= 0:
         return 0.0
     unsure = sum(part**2 / (n - 1) for part, n in zip(own, sizes, strict=True))

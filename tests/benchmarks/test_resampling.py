@@ -3,9 +3,9 @@
 import numpy as np
 
 from harness.statistics import (
-    ArmScores,
     Decisions,
     PatientDraws,
+    Scores,
     estimate,
     resampled_macro_f1,
 )
@@ -31,8 +31,8 @@ def test_ten_thousand_draws_of_two_arms_of_three_seeds(benchmark):
 
     def difference():
         draws = PatientDraws(owners.tolist(), 10_000)
-        plain, drawn = resampled_macro_f1(cells, draws)
-        ours, theirs = (ArmScores(plain[i : i + 3], drawn[i : i + 3]) for i in (0, 3))
+        scores = Scores.of_draws(*resampled_macro_f1(cells, draws))
+        ours, theirs = (scores.arm(range(i, i + 3)) for i in (0, 3))
         return estimate(ours.minus(theirs))
 
     found = benchmark(difference)

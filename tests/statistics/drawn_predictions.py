@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from harness.statistics import ArmScores, Decisions, PatientDraws, resampled_macro_f1
+from harness.statistics import Decisions, PatientDraws, Scores, resampled_macro_f1
 
 CLASSES = 4
 SHARES = (0.45, 0.25, 0.2, 0.1)
@@ -45,9 +45,9 @@ def arms_of(*arms, draws):
     """The scores of some arms, each a list of decisions, replicate by replicate."""
     every = [one for arm in arms for one in arm]
     patients = PatientDraws((p for one in every for p in one.patients.tolist()), draws)
-    plain, drawn = resampled_macro_f1(every, patients)
-    size = len(arms[0])
+    scores = Scores.of_draws(*resampled_macro_f1(every, patients))
+    ends = np.cumsum([len(arm) for arm in arms])
     return [
-        ArmScores(plain[i : i + size], drawn[i : i + size])
-        for i in range(0, len(every), size)
+        scores.arm(range(end - len(arm), end))
+        for arm, end in zip(arms, ends, strict=True)
     ]

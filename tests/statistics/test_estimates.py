@@ -8,7 +8,7 @@ from drawn_predictions import Population, arms_of
 from scipy import stats
 
 from harness.statistics import (
-    ArmScores,
+    Scores,
     estimate,
     estimate_apart,
     share_of_gap_closed,
@@ -16,9 +16,19 @@ from harness.statistics import (
 from harness.statistics.student import student_95
 
 
-def constant(*scores):
-    """An arm on so many patients that draws change nothing."""
-    return ArmScores(np.array(scores), np.repeat(np.array(scores)[:, None], 50, axis=1))
+def constants(*arms):
+    """Arms on patients whose sampling changes nothing."""
+    scores = Scores.without_patients(np.concatenate(arms))
+    ends = np.cumsum([len(arm) for arm in arms])
+    return [
+        scores.arm(range(end - len(arm), end))
+        for arm, end in zip(arms, ends, strict=True)
+    ]
+
+
+def drawn(scores, draws):
+    """An arm from its scores as found and in draws of patients."""
+    return Scores.of_draws(np.array(scores), draws).arm(range(len(scores)))
 
 
 @pytest.mark.parametrize("degrees", [1, 1.37, 2, 2.5, 4, 17.2, 300, 1e6, 1e9, math.inf])
@@ -28,7 +38,7 @@ def test_students_t_is_scipys(degrees):
 
 def test_without_an_effect_of_patients_the_interval_is_students():
     differences = [0.02, 0.05, 0.03, 0.06]
-    found = estimate(constant(*differences))
+    found = estimate(*constants(differences))
     low, high = stats.t.interval(0.95, 3, np.mean(differences), stats.sem(differences))
     assert found.mean - found.reach == pytest.approx(low)
     assert found.mean + found.reach == pytest.approx(high)
@@ -36,8 +46,11 @@ def test_without_an_effect_of_patients_the_interval_is_students():
 
 def test_where_replicates_agree_only_patients_count():
     draws = np.random.default_rng(0).normal(0.1, 0.02, 4000)
-    found = estimate(ArmScores(np.full(3, 0.1), np.tile(draws, (3, 1))))
+    found = estimate(drawn(np.full(3, 0.1), np.tile(draws, (3, 1))))
     assert found.reach == pytest.approx(1.959964 * draws.std(ddof=1))
+    assert found.patients_error == pytest.approx(draws.std(ddof=1))
+    power = stats.norm(found.smallest_shown, found.patients_error).sf(found.reach)
+    assert power == pytest.approx(0.8)
 
 
 def test_the_variance_is_that_of_the_formula_written_out():
@@ -50,7 +63,7 @@ def test_the_variance_is_that_of_the_formula_written_out():
     own = np.var(scores, ddof=1) / 4
     degrees = (own + shared) ** 2 / (own**2 / 3)
     expected = stats.t.ppf(0.975, degrees) * math.sqrt(own + shared)
-    assert estimate(ArmScores(scores, draws)).reach == pytest.approx(expected)
+    assert estimate(drawn(scores, draws)).reach == pytest.approx(expected)
 
 
 def test_equal_decisions_differ_by_exactly_nothing():
@@ -58,20 +71,23 @@ def test_equal_decisions_differ_by_exactly_nothing():
     cells = [people.decide() for _ in range(3)]
     one, other = arms_of(cells, cells, draws=200)
     found = estimate(one.minus(other))
-    assert (found.mean, found.reach) == (0.0, 0.0)
+    assert (found.mean, found.reach) == pytest.approx((0.0, 0.0), abs=1e-9)
     assert not found.is_measurable
 
 
 def test_of_one_replicate_no_interval_is_known():
-    assert estimate(constant(0.3)).reach is None
-    assert not estimate(constant(0.3)).is_measurable
+    found = estimate(*constants([0.3]))
+    assert found.reach is None
+    assert not found.is_measurable
+    draws = np.random.default_rng(6).normal(0.3, 0.02, (1, 500))
+    alone = estimate(drawn([0.3], draws))
+    assert alone.reach is None
+    assert alone.patients_error == pytest.approx(draws.std(ddof=1))
 
 
 def test_the_share_of_the_gap_is_fiellers():
     taught, untaught, teacher = [0.7, 0.74, 0.71], [0.6, 0.62, 0.63], [0.9, 0.93, 0.89]
-    share, low, high = share_of_gap_closed(
-        *(constant(*arm) for arm in (taught, untaught, teacher))
-    )
+    share, low, high = share_of_gap_closed(*constants(taught, untaught, teacher))
     gain, gap = np.subtract(taught, untaught), np.subtract(teacher, untaught)
     assert share == pytest.approx(gain.mean() / gap.mean())
     # Fieller's interval solves a quadratic equation in the share.
@@ -97,11 +113,10 @@ def test_a_share_ends_where_the_difference_becomes_measurable():
     assert low < share < high
     for end, outwards in ((low, -1e-6), (high, 1e-6)):
         for moved, measurable in ((end - outwards, False), (end + outwards, True)):
-            rest = ArmScores(
-                taught.scores + (moved - 1) * untaught.scores - moved * teacher.scores,
-                taught.draws + (moved - 1) * untaught.draws - moved * teacher.draws,
-            )
-            assert estimate(rest).is_measurable is measurable
+            weights = np.kron([moved - 1, 1, -moved], np.eye(4))
+            of = taught.scores
+            rest = Scores(weights @ of.values, weights @ of.covariance @ weights.T)
+            assert estimate(rest.arm(range(4))).is_measurable is measurable
 
 
 @pytest.mark.parametrize(
@@ -113,8 +128,8 @@ def test_a_share_ends_where_the_difference_becomes_measurable():
     ],
 )
 def test_without_a_gap_there_is_no_share_of_it(teacher):
-    taught, untaught = constant(0.65, 0.66, 0.64), constant(0.6, 0.61, 0.59)
-    assert share_of_gap_closed(taught, untaught, constant(*teacher)) is None
+    arms = constants([0.65, 0.66, 0.64], [0.6, 0.61, 0.59], teacher)
+    assert share_of_gap_closed(*arms) is None
 
 
 def covered(random, replicates, of_training, of_patients, noise, splits=False):
@@ -158,7 +173,7 @@ def test_intervals_cover_what_they_should(
 
 def test_without_an_effect_of_patients_arms_apart_are_welchs():
     ours, theirs = [0.7, 0.74, 0.71, 0.69], [0.6, 0.66, 0.61]
-    found = estimate_apart(constant(*ours), constant(*theirs))
+    found = estimate_apart(*constants(ours, theirs))
     welch = stats.ttest_ind(ours, theirs, equal_var=False).confidence_interval(0.95)
     assert found.mean - found.reach == pytest.approx(welch.low)
     assert found.mean + found.reach == pytest.approx(welch.high)
@@ -166,14 +181,14 @@ def test_without_an_effect_of_patients_arms_apart_are_welchs():
 
 def test_patients_that_move_both_arms_alike_cancel_out():
     draws = np.random.default_rng(4).normal(0, 0.05, 4000)
-    one = ArmScores(np.full(3, 0.7), np.tile(0.7 + draws, (3, 1)))
-    other = ArmScores(np.full(4, 0.6), np.tile(0.6 + draws, (4, 1)))
-    found = estimate_apart(one, other)
+    levels = np.repeat([0.7, 0.6], [3, 4])
+    scores = Scores.of_draws(levels, levels[:, None] + draws)
+    found = estimate_apart(scores.arm(range(3)), scores.arm(range(3, 7)))
     assert (found.mean, found.reach) == pytest.approx((0.1, 0.0), abs=1e-8)
 
 
 def test_arms_apart_need_two_replicates_each():
-    found = estimate_apart(constant(0.7), constant(0.6, 0.61))
+    found = estimate_apart(*constants([0.7], [0.6, 0.61]))
     assert found.mean == pytest.approx(0.095)
     assert found.reach is None
 

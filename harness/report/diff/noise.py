@@ -9,19 +9,17 @@ from typing import Literal
 import numpy as np
 
 from harness.report.comparisons import FEWEST_SEEDS
-from harness.statistics import ArmScores, estimate, estimate_apart
+from harness.statistics import Arm, Scores, estimate, estimate_apart
 
 Verdict = Literal["same", "better", "worse", "within noise", "too few seeds"]
 Noise = Literal["seeds and records", "seeds"]
-Arms = Callable[[Sequence[int], Sequence[int]], "tuple[ArmScores, ArmScores] | None"]
-"""Scores with draws of patients, of some seeds of BASE and of HEAD; None where they
-weren't judged on the same records, or it isn't known."""
+Arms = Callable[[Sequence[int], Sequence[int]], "tuple[Arm, Arm] | None"]
+"""Of some seeds of BASE and of HEAD, where it's known what other patients would make of
+them; None where that isn't known, or they weren't judged on the same records."""
 
 SAME = 1e-6
 """What is less apart is the same, but for the order in which it was added up."""
 DIGITS = 6
-_NO_DRAWS = 2
-"""Columns of zeros: patients that weren't drawn have no spread."""
 
 
 @dataclass(frozen=True)
@@ -62,14 +60,16 @@ def difference(
     paired = theirs == ours
     found = arms(theirs, ours) if arms else None
     noise: Noise = "seeds and records" if found else "seeds"
-    before, after = found or (_undrawn(base, theirs), _undrawn(head, ours))
+    before, after = found or _of_seeds(
+        [base[seed] for seed in theirs], [head[seed] for seed in ours]
+    )
     result = estimate(after.minus(before)) if paired else estimate_apart(after, before)
-    same = paired and bool(np.all(np.abs(after.scores - before.scores) < SAME))
+    same = paired and bool(np.all(np.abs(after.values - before.values) < SAME))
     few = min(len(ours), len(theirs)) < FEWEST_SEEDS
     reach = None if result.reach is None else round(result.reach, DIGITS)
     return Difference(
-        base=round(float(before.scores.mean()), DIGITS),
-        head=round(float(after.scores.mean()), DIGITS),
+        base=round(float(before.values.mean()), DIGITS),
+        head=round(float(after.values.mean()), DIGITS),
         change=round(result.mean, DIGITS),
         reach=reach,
         seeds=(len(theirs), len(ours)),
@@ -91,9 +91,10 @@ def compared_seeds(
     return sorted(base), sorted(head)
 
 
-def _undrawn(scores: Mapping[int, float], seeds: Sequence[int]) -> ArmScores:
-    values = np.array([scores[seed] for seed in seeds], dtype=np.float64)
-    return ArmScores(values, np.zeros((len(seeds), _NO_DRAWS)))
+def _of_seeds(before: list[float], after: list[float]) -> tuple[Arm, Arm]:
+    scores = Scores.without_patients(np.array([*before, *after], dtype=np.float64))
+    ends = len(before), len(scores.values)
+    return scores.arm(range(ends[0])), scores.arm(range(*ends))
 
 
 def _verdict(change: float, reach: float | None, *, few: bool) -> Verdict:

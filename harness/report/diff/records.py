@@ -7,7 +7,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.report.lead_scores import LeadScores, lead_scores
+from harness.report.scored_cells import ScoredCells, score_cells
 from harness.results.predictions import read_test_predictions
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from harness.report.diff.side import Key, Side
     from harness.report.frame import CellResult
     from harness.results.predictions import Predictions
-    from harness.statistics import ArmScores
+    from harness.statistics import Arm
 
     BySeed = dict[int, CellResult]
 
@@ -41,7 +41,7 @@ class RecordScores:
     def __init__(self, base: Side, head: Side, keys: Iterable[Key]) -> None:
         self.problems: list[str] = []
         self._rows: dict[Key, tuple[BySeed, BySeed]] = {}
-        self._scores: dict[str, LeadScores] = {}
+        self._scores: dict[str, ScoredCells] = {}
         if base.results is None or head.results is None:
             return
         roots = {BASE: base.path, HEAD: head.path}
@@ -56,20 +56,20 @@ class RecordScores:
         before, after = self._rows[key]
         scores = self._scores[key[0]]
 
-        def found(
-            theirs: Sequence[int], ours: Sequence[int]
-        ) -> tuple[ArmScores, ArmScores] | None:
+        def found(theirs: Sequence[int], ours: Sequence[int]) -> tuple[Arm, Arm] | None:
             cells = [before.get(s) for s in theirs], [after.get(s) for s in ours]
             # The same seed may have its own test records, where splits differ.
             groups = zip(*cells, strict=True) if theirs == ours else [chain(*cells)]
             if not all(scores.comparable(list(group)) for group in groups):
                 return None
-            arms = [scores.arm([c for c in side if c]) for side in cells]
-            return arms[0], arms[1]
+            before_arm, after_arm = (
+                scores.arm([c for c in side if c]) for side in cells
+            )
+            return (before_arm, after_arm) if before_arm and after_arm else None
 
         return found
 
-    def _scored(self, dataset: str, roots: dict[str, Path]) -> LeadScores:
+    def _scored(self, dataset: str, roots: dict[str, Path]) -> ScoredCells:
         cells = {
             cell.cell.id: cell
             for key, sides in self._rows.items()
@@ -81,7 +81,7 @@ class RecordScores:
         def read(cell: CellResult) -> Predictions:
             return read_test_predictions(roots[_side(cell)] / cell.cell.folder)
 
-        scores = lead_scores(cells.values(), read)
+        scores = score_cells(cells.values(), read)
         for name, problem in scores.problems.items():
             of = cells[name]
             where = f"{dataset}, {of.cell.strategy}, seed {of.cell.seed}"

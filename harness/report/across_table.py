@@ -1,0 +1,44 @@
+"""Ranks of the same strategies over several tables, as a markdown section."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tabulate import tabulate
+
+from harness.report.wording import escape
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+HEADING = "## Across data sets"
+MEANING = (
+    "Ranks of the strategies that every table below ranks, among each other, and their "
+    "mean. Where rows can't be told apart, each takes the middle of the places that it "
+    "could take."
+)
+
+
+def across_blocks(across: Mapping[str, Any] | None) -> list[str]:
+    """The section; nothing where no two tables have two strategies in common."""
+    if not across:
+        return []
+    titles = [
+        escape(label if model is None else f"{label} · {model}")
+        for label, model in across["tables"]
+    ]
+    grid = tabulate(
+        [
+            [
+                escape(row["strategy"]),
+                f"{row['mean_rank']:.2f}",
+                *(f"{rank:g}" for rank in row["ranks"]),
+            ]
+            for row in across["rows"]
+        ],
+        headers=["strategy", "mean rank", *titles],
+        tablefmt="pipe",
+        colalign=["left", *["right"] * (1 + len(titles))],
+        disable_numparse=True,
+    )
+    return [HEADING, MEANING, grid]

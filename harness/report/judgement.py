@@ -1,0 +1,138 @@
+"""The second step of a leaderboard: intervals, verdicts and ranks, from predictions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from harness.report.comparisons import compare_with_controls
+from harness.report.lead_groups import lead_groups
+from harness.report.leads import describe_leads
+from harness.report.ranks import mean_ranks, standings, verdicts_between
+from harness.report.scored_cells import score_suite
+from harness.report.uncertainty import against_baseline, row_intervals
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from harness.report.frame import CellResult, SuiteResults
+    from harness.report.scored_cells import Read, ScoredCells
+
+    Part = dict[str, Any]
+    Verdicts = Mapping[tuple[str, str], str]
+
+
+def judge(
+    board: Mapping[str, Any], results: SuiteResults, read: Read | None
+) -> dict[str, Any]:
+    """A leaderboard's outline with all that takes the records: see `add_to_row` and
+    `rank_rows`; `leads`, what teachers bought, where there are any; `across`, mean
+    ranks over tables; and `problems`, whose predictions can't be used.
+
+    Parameters
+    ----------
+    board
+        As `harness.report.leaderboard.outline` gives it; left as it is.
+    read
+        Gives the predictions of a done cell on its test records, or raises OSError or
+        ValueError; None: intervals hold seeds alone.
+    """
+    scored = score_suite(results.cells, read) if read else {}
+    cells = {cell.cell.id: cell for cell in results.cells}
+    datasets, places = [], []
+    for dataset in board["datasets"]:
+        tables = []
+        for table in dataset["tables"]:
+            baseline = _baseline(dataset["label"], table, results.cells)
+            judged, verdicts = _judge_table(table, cells, baseline, scored)
+            tables.append(judged)
+            ranked = [row["strategy"] for row in judged["rows"] if row["rank"]]
+            title = [dataset["label"], table["model"]]
+            places.append((title, ranked, verdicts))
+        datasets.append({**dataset, "tables": tables})
+    leads = describe_leads(results, scored) if read and lead_groups(results) else []
+    return {
+        **board,
+        "datasets": datasets,
+        **({"leads": leads} if leads else {}),
+        "across": _across(places),
+        "problems": _problems(results.cells, scored),
+    }
+
+
+def _baseline(
+    label: str, table: Mapping[str, Any], cells: Sequence[CellResult]
+) -> list[CellResult]:
+    """The cells that costs and scores of a table are relative to."""
+    if table["baseline"] is None:
+        return []
+    place = label, table["model"], table["baseline"]
+    return [
+        c
+        for c in cells
+        if (c.cell.dataset, c.cell.model, c.cell.strategy) == place and c.result
+    ]
+
+
+def _judge_table(
+    table: Mapping[str, Any],
+    cells: Mapping[str, CellResult],
+    baseline: Sequence[CellResult],
+    scored: Mapping[str, ScoredCells],
+) -> tuple[Part, Verdicts]:
+    members = {
+        row["strategy"]: [cells[seed["cell"]] for seed in row["seeds"]]
+        for row in table["rows"]
+    }
+    whole = [
+        row["strategy"]
+        for row in table["rows"]
+        if row["macro_f1"] and row["done"] == row["cells"]
+    ]
+    verdicts = verdicts_between({label: members[label] for label in whole}, scored)
+    stands = standings(whole, verdicts)
+    rows = []
+    for row in table["rows"]:
+        label = row["strategy"]
+        found = members[label]
+        is_baseline = label == table["baseline"]
+        rows.append(
+            {
+                **row,
+                "rank": stands[label].rank if label in stands else None,
+                "intervals": row_intervals(found, scored),
+                "against_baseline": (
+                    None if is_baseline else against_baseline(found, baseline, scored)
+                ),
+            }
+        )
+    every = [cell for label in members for cell in members[label]]
+    comparisons = compare_with_controls(every, scored)
+    return {**table, "rows": rows, "comparisons": comparisons}, verdicts
+
+
+def _across(
+    places: Sequence[tuple[list[Any], list[str], Verdicts]],
+) -> dict[str, Any] | None:
+    """Mean ranks over the tables that rank two rows or more."""
+    several = [place for place in places if len(place[1]) > 1]
+    rows = mean_ranks([(labels, verdicts) for _, labels, verdicts in several])
+    return (
+        {"tables": [title for title, _, _ in several], "rows": rows} if rows else None
+    )
+
+
+def _problems(
+    cells: Sequence[CellResult], scored: Mapping[str, ScoredCells]
+) -> list[dict[str, Any]]:
+    """Done cells whose intervals lack the records, and why."""
+    return [
+        {
+            "dataset": c.cell.dataset,
+            "model": c.cell.model,
+            "strategy": c.cell.strategy,
+            "seed": c.cell.seed,
+            "reason": scored[c.cell.id].problems[c.cell.id],
+        }
+        for c in cells
+        if c.cell.id in scored and c.cell.id in scored[c.cell.id].problems
+    ]
