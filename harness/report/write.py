@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 from contextlib import suppress
 from functools import cache, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.report.frame import read_suite
 from harness.report.histories import read_history
-from harness.report.leaderboard import build_leaderboard
+from harness.report.leaderboard import outline
 from harness.report.markdown import to_markdown
 from harness.results.files import to_json, write_atomically
 
@@ -20,7 +21,6 @@ _PLOT = re.compile(r"\]\(([^)\s]+\.svg)\)")
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
     from pathlib import Path
-    from typing import Any
 
     from harness.report.frame import CellResult
     from harness.report.schema import EpochRow
@@ -70,15 +70,18 @@ def write_leaderboard(
 
         return read_test_predictions(runs / cell.cell.folder)
 
-    leaderboard = build_leaderboard(results, predictions)
+    first = outline(results)
     page, data = out / f"{suite}.md", out / f"{suite}.json"
     html = page.with_name(f"{suite}{HTML}")
     if web is None:
         web = html.is_file()
     missing = web and not html.is_file()
-    if not anew and not missing and _is_written(page, data, to_json(leaderboard)):
+    if not anew and not missing and _is_written(page, data, to_json(first)):
         return page, data
-    # Drawing takes a while to import, which a mistaken name shouldn't wait for.
+    # It takes numpy, and a while, as does what draws.
+    from harness.report.judgement import judge
+
+    leaderboard = judge(first, results, predictions)
     from harness.report.parameters import read_parameters
     from harness.report.plots.suite_plots import draw_suite
     from harness.report.web.page import to_page
@@ -111,14 +114,32 @@ def write_leaderboard(
 
 
 def _is_written(page: Path, data: Path, content: str) -> bool:
-    """Whether the files are there with this content, and every plot that is linked."""
+    """Whether the files are there with all of this outline, and every plot that is
+    linked. What is judged follows from the outline and the cells' predictions.
+    """
     try:
-        if data.read_text(encoding="utf-8") != content:
-            return False
+        known = json.loads(data.read_text(encoding="utf-8"))
         links = _PLOT.findall(page.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    return all((page.parent / link).is_file() for link in links)
+    return _holds(known, json.loads(content)) and all(
+        (page.parent / link).is_file() for link in links
+    )
+
+
+def _holds(whole: Any, part: Any) -> bool:
+    """Whether a JSON value has all that is in another, and at most further keys."""
+    if isinstance(part, dict):
+        return isinstance(whole, dict) and all(
+            key in whole and _holds(whole[key], value) for key, value in part.items()
+        )
+    if isinstance(part, list):
+        return (
+            isinstance(whole, list)
+            and len(whole) == len(part)
+            and all(map(_holds, whole, part))
+        )
+    return bool(whole == part)
 
 
 def _remove_others(folder: Path, kept: Collection[str]) -> None:

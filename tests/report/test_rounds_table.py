@@ -60,8 +60,8 @@ def test_a_row_with_rounds_has_a_table_that_folds_away(runs):
             "latency": "2.5 ms",
         },
     ]
-    assert text.count("<details>") == text.count("</details>") == 1
-    assert "<summary>ticket: 3 rounds</summary>\n\n|" in text
+    assert text.count("<details>") == text.count("</details>")
+    assert text.count("<summary>ticket: 3 rounds</summary>\n\n|") == 1
     assert "unstructured zeros make nothing faster" in text
 
 
@@ -79,7 +79,7 @@ def test_a_strategy_that_names_its_snapshots_otherwise_has_one_too(runs):
 def test_rows_without_rounds_have_none(runs):
     runs.done("baseline")
     add_dropping(runs)
-    assert "<details>" not in page(runs)
+    assert "rounds</summary>" not in page(runs)
     assert "Round by round" not in page(runs)
 
 
