@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from harness.report.about import describe_dataset, describe_provenance
 from harness.report.amortised import count_sharers
 from harness.report.comparisons import compare_with_controls
+from harness.report.front import describe_fronts
 from harness.report.lead_groups import lead_groups
 from harness.report.row import (
     describe_cell,
@@ -136,6 +137,7 @@ def _table(
         "baseline": baseline,
         "budget": budget,
         "rows": rows,
+        "fronts": describe_fronts(rows),
         "comparisons": compare_with_controls(cells),
     }
 

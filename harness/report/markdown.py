@@ -10,6 +10,7 @@ from tabulate import tabulate
 from harness.report.columns import Column
 from harness.report.comparison_table import comparison_blocks
 from harness.report.data_section import data_section
+from harness.report.front_table import front_blocks
 from harness.report.leads_table import leads_blocks
 from harness.report.notes import table_notes
 from harness.report.required_table import required_blocks
@@ -31,8 +32,10 @@ from harness.report.wording import escape
 Links = Sequence[tuple[str, str]]
 Plots = Mapping[tuple[str, str | None], Links]
 
-PICTURED = "quality"
-"""The kind of plot that stands on the page: of the last of them."""
+PICTURED = ("macro-F1 against compute", "quality")
+"""Which plot stands on the page, by how its title begins: the last of the first kind
+that there is.
+"""
 
 
 def to_markdown(
@@ -93,6 +96,7 @@ def _table_blocks(
     notes = [f"- {note}" for note in table_notes(table)]
     blocks = [f"### {escape(dataset)} · {model}", *training_line(table), grid]
     blocks += ["\n".join(notes)] if notes else []
+    blocks += front_blocks(table["fronts"])
     blocks += required_blocks(table["rows"])
     blocks += comparison_blocks(table["comparisons"])
     blocks += [*revision_blocks(table["rows"]), *rounds_blocks(table["rows"])]
@@ -101,7 +105,8 @@ def _table_blocks(
 
 def _plot_blocks(plots: Links) -> list[str]:
     """The picture that tells most, and where the others are."""
-    pictures = [(t, path) for t, path in plots if t.startswith(PICTURED)][-1:]
+    found = [[link for link in plots if link[0].startswith(k)] for k in PICTURED]
+    pictures = next((links[-1:] for links in found if links), [])
     shown = [f"![{escape(title)}]({path})" for title, path in pictures]
     links = [f"[{escape(t)}]({path})" for t, path in plots if (t, path) not in pictures]
     return [*shown, f"Plots: {', '.join(links)}."] if links else shown

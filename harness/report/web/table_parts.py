@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from harness.report.columns import RANK, STRATEGY, Column
 from harness.report.comparison_table import comparison_blocks
-from harness.report.front import front_of
+from harness.report.front import COMPUTE
+from harness.report.front_table import front_blocks
 from harness.report.notes import table_notes
+from harness.report.plots.suite_plots import FRONT
 from harness.report.plots.table_data import TableData, table_data
 from harness.report.required_table import required_blocks
 from harness.report.rounds_table import revision_blocks, rounds_blocks
@@ -129,7 +131,7 @@ def table_part(
     rows, model = table["rows"], table["model"]
     names = sorted(row["strategy"] for row in rows)
     ids = {label: f"{name}-r{i}" for i, label in enumerate(names, start=1)}
-    best = front_of(rows)
+    best = set(table["fronts"][COMPUTE]["rows"])
     label = plain(dataset["label"])
     title = f"{label} · {'no model' if model is None else plain(model)}"
     parts = [
@@ -167,6 +169,7 @@ def _more(table: Mapping[str, Any]) -> list[str]:
     """The tables that stand below a table on the markdown page."""
     rows = table["rows"]
     return [
+        *front_blocks(table["fronts"]),
         *required_blocks(rows),
         *comparison_blocks(table["comparisons"]),
         *revision_blocks(rows),
@@ -215,7 +218,9 @@ def _figures(
 ) -> list[Figure]:
     """Whatever else was drawn of the table."""
     found = []
-    for number, (title, file) in enumerate(plots.names.get(key, ()), start=1):
+    # The page has a front of its own, whose points are links.
+    names = [(t, file) for t, file in plots.names.get(key, ()) if t != FRONT]
+    for number, (title, file) in enumerate(names, start=1):
         place = f"{name}-p{number}"
         shown = inline_svg(plots.files[file], f"{place}-", f"{data.title}: {title}")
         found.append(Figure(place, title, shown))
