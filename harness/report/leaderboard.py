@@ -21,6 +21,7 @@ from harness.report.row import (
     training_flops,
 )
 from harness.report.summary import is_near
+from harness.report.time_to_target import goals_of, time_to_target
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -28,12 +29,15 @@ if TYPE_CHECKING:
     from harness.report.frame import CellResult, SuiteResults
     from harness.report.lead_scores import Read
     from harness.report.schema import ModelPart
+    from harness.report.time_to_target import ReadHistory
 
 SCHEMA_VERSION = 1
 
 
 def build_leaderboard(
-    results: SuiteResults, predictions: Read | None = None
+    results: SuiteResults,
+    predictions: Read | None = None,
+    history: ReadHistory | None = None,
 ) -> dict[str, Any]:
     """The leaderboard of a suite: per dataset and model, ranked strategies.
 
@@ -46,6 +50,8 @@ def build_leaderboard(
     predictions
         Gives those of a done cell on its test records, or raises OSError or ValueError;
         without it nothing is said of what teachers bought.
+    history
+        Without it nothing is said of the time to the baseline's score.
     """
     ranked = [c for c in results.cells if c.cell.role != "required"]
     required = [c for c in results.cells if c.cell.role == "required"]
@@ -63,7 +69,7 @@ def build_leaderboard(
             {
                 "label": label,
                 "about": describe_dataset(by_dataset[label]),
-                "tables": _tables(by_dataset[label], required, sharers),
+                "tables": _tables(by_dataset[label], required, sharers, history),
             }
             for label in sorted(by_dataset)
         ],
@@ -92,17 +98,19 @@ def _tables(
     cells: Sequence[CellResult],
     required: Sequence[CellResult],
     sharers: Mapping[str, int],
+    history: ReadHistory | None,
 ) -> list[dict[str, Any]]:
     by_model = _group(cells, "model")
     floors = by_model.pop(None, [])
     if not by_model:
-        return [_table(None, floors, [], sharers)]
+        return [_table(None, floors, [], sharers, None)]
     return [
         _table(
             model,
             [*by_model[model], *floors],
             [c for c in required if _is_of(c, cells[0].cell.dataset, model)],
             sharers,
+            history,
         )
         for model in sorted(by_model)
     ]
@@ -117,6 +125,7 @@ def _table(
     cells: Sequence[CellResult],
     required: Sequence[CellResult],
     sharers: Mapping[str, int],
+    history: ReadHistory | None,
 ) -> dict[str, Any]:
     baseline = _baseline_label([*cells, *required])
     flops = _training_flops([*required, *cells], baseline)
@@ -127,8 +136,11 @@ def _table(
     ]
     _rank(rows)
     budget = _shared_budget(cells, baseline)
+    goals = goals_of([*required, *cells], baseline, history)
     for row in rows:
-        row["own_budget"] = own_budget(by_strategy[row["strategy"]], budget)
+        members = by_strategy[row["strategy"]]
+        row["own_budget"] = own_budget(members, budget)
+        row["time_to_target"] = time_to_target(members, goals, history)
     networks = [c.result.model for c in cells if c.result and c.result.model]
     return {
         "model": model,

@@ -27,6 +27,7 @@ from harness.report.statements import (
     training_line,
     unfinished_required,
 )
+from harness.report.time_table import time_blocks
 from harness.report.wording import escape
 
 Links = Sequence[tuple[str, str]]
@@ -99,6 +100,7 @@ def _table_blocks(
     blocks += front_blocks(table["fronts"])
     blocks += required_blocks(table["rows"])
     blocks += comparison_blocks(table["comparisons"])
+    blocks += time_blocks(table["rows"], table["baseline"])
     blocks += [*revision_blocks(table["rows"]), *rounds_blocks(table["rows"])]
     return [*blocks, *_plot_blocks(plots)]
 

@@ -70,7 +70,13 @@ def write_leaderboard(
 
         return read_test_predictions(runs / cell.cell.folder)
 
-    leaderboard = build_leaderboard(results, predictions)
+    cells = {cell.cell.id: cell for cell in results.cells}
+
+    @cache
+    def history(cell: str) -> list[EpochRow]:
+        return read_history(runs, cells[cell])
+
+    leaderboard = build_leaderboard(results, predictions, history)
     page, data = out / f"{suite}.md", out / f"{suite}.json"
     html = page.with_name(f"{suite}{HTML}")
     if web is None:
@@ -84,12 +90,6 @@ def write_leaderboard(
     from harness.report.web.page import to_page
     from harness.report.web.record_parts import Recordings
     from harness.report.web.table_parts import Sources
-
-    cells = {cell.cell.id: cell for cell in results.cells}
-
-    @cache
-    def history(cell: str) -> list[EpochRow]:
-        return read_history(runs, cells[cell])
 
     plots = draw_suite(leaderboard, history)
     folder = out / suite

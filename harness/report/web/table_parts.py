@@ -16,6 +16,7 @@ from harness.report.plots.table_data import TableData, table_data
 from harness.report.required_table import required_blocks
 from harness.report.rounds_table import revision_blocks, rounds_blocks
 from harness.report.statements import training_line
+from harness.report.time_table import time_blocks
 from harness.report.web.charts import Chart
 from harness.report.web.epochs_chart import epochs_chart
 from harness.report.web.front_chart import front_chart
@@ -172,6 +173,7 @@ def _more(table: Mapping[str, Any]) -> list[str]:
         *front_blocks(table["fronts"]),
         *required_blocks(rows),
         *comparison_blocks(table["comparisons"]),
+        *time_blocks(rows, table["baseline"]),
         *revision_blocks(rows),
         *rounds_blocks(rows),
     ]
