@@ -47,6 +47,7 @@ def report_suite(
     ConfigError
         If the suite was never run in `runs`, or no browser could be started.
     """
+    from harness.report.folder_index import write_index
     from harness.report.terminal import summary_lines
     from harness.report.write import HTML, write_leaderboard
     from harness.results.files import read_json
@@ -57,7 +58,10 @@ def report_suite(
         runs, name, leaderboard, web=True, records=records, draw=draw
     )
     html = page.with_name(f"{name}{HTML}")
+    refusal = write_index(leaderboard)
     if not quiet:
+        if refusal:
+            click.echo(refusal, err=True)
         click.echo("\n".join(summary_lines(read_json(data))))
         click.echo(f"as JSON: {data}")
         click.echo(f"as a web page: {html}")

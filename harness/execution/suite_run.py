@@ -309,12 +309,16 @@ def _exit_code(states: Sequence[State]) -> int:
 
 
 def _report(suite: Suite, options: RunOptions) -> None:
+    from harness.report.folder_index import write_index
     from harness.report.terminal import summary_lines
     from harness.report.write import write_leaderboard
 
     markdown, data = write_leaderboard(
         options.runs, suite.name, options.leaderboard, anew=False
     )
+    refusal = write_index(options.leaderboard)
     if not options.quiet:
+        if refusal:
+            news().print(escape(refusal))
         out().print(escape("\n".join(summary_lines(read_json(data)))))
     out().print(f"leaderboard: {escape(str(markdown))}")

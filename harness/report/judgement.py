@@ -1,4 +1,4 @@
-"""The second step of a leaderboard: intervals, verdicts and ranks, from predictions."""
+"""The second step of a leaderboard: what takes predictions and histories."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from harness.report.lead_groups import lead_groups
 from harness.report.leads import describe_leads
 from harness.report.ranks import mean_ranks, standings, verdicts_between
 from harness.report.scored_cells import score_suite
+from harness.report.time_to_target import goals_of, time_to_target
 from harness.report.uncertainty import against_baseline, row_intervals
 
 if TYPE_CHECKING:
@@ -16,16 +17,20 @@ if TYPE_CHECKING:
 
     from harness.report.frame import CellResult, SuiteResults
     from harness.report.scored_cells import Read, ScoredCells
+    from harness.report.time_to_target import ReadHistory
 
     Part = dict[str, Any]
     Verdicts = Mapping[tuple[str, str], str]
 
 
 def judge(
-    board: Mapping[str, Any], results: SuiteResults, read: Read | None
+    board: Mapping[str, Any],
+    results: SuiteResults,
+    read: Read | None,
+    history: ReadHistory | None,
 ) -> dict[str, Any]:
-    """A leaderboard's outline with all that takes the records: see `add_to_row` and
-    `rank_rows`; `leads`, what teachers bought, where there are any; `across`, mean
+    """A leaderboard's outline with intervals, verdicts, ranks and the time to the
+    baseline's score; `leads`, what teachers bought, where there are any; `across`, mean
     ranks over tables; and `problems`, whose predictions can't be used.
 
     Parameters
@@ -35,6 +40,8 @@ def judge(
     read
         Gives the predictions of a done cell on its test records, or raises OSError or
         ValueError; None: intervals hold seeds alone.
+    history
+        Gives the epochs of a done cell; None: they aren't known.
     """
     scored = score_suite(results.cells, read) if read else {}
     cells = {cell.cell.id: cell for cell in results.cells}
@@ -44,6 +51,7 @@ def judge(
         for table in dataset["tables"]:
             baseline = _baseline(dataset["label"], table, results.cells)
             judged, verdicts = _judge_table(table, cells, baseline, scored)
+            _add_times(judged, cells, baseline, history)
             tables.append(judged)
             ranked = [row["strategy"] for row in judged["rows"] if row["rank"]]
             title = [dataset["label"], table["model"]]
@@ -108,6 +116,18 @@ def _judge_table(
     every = [cell for label in members for cell in members[label]]
     comparisons = compare_with_controls(every, scored)
     return {**table, "rows": rows, "comparisons": comparisons}, verdicts
+
+
+def _add_times(
+    table: Part,
+    cells: Mapping[str, CellResult],
+    baseline: Sequence[CellResult],
+    history: ReadHistory | None,
+) -> None:
+    goals = goals_of(baseline, table["baseline"], history)
+    for row in table["rows"]:
+        members = [cells[seed["cell"]] for seed in row["seeds"]]
+        row["time_to_target"] = time_to_target(members, goals, history)
 
 
 def _across(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.report.about import describe_dataset, describe_provenance
 from harness.report.amortised import count_sharers
+from harness.report.front import describe_fronts
 from harness.report.row import (
     describe_cell,
     describe_row,
@@ -24,12 +25,15 @@ if TYPE_CHECKING:
     from harness.report.frame import CellResult, SuiteResults
     from harness.report.schema import ModelPart
     from harness.report.scored_cells import Read
+    from harness.report.time_to_target import ReadHistory
 
 SCHEMA_VERSION = 1
 
 
 def build_leaderboard(
-    results: SuiteResults, predictions: Read | None = None
+    results: SuiteResults,
+    predictions: Read | None = None,
+    history: ReadHistory | None = None,
 ) -> dict[str, Any]:
     """The leaderboard of a suite: per dataset and model, ranked strategies.
 
@@ -39,15 +43,17 @@ def build_leaderboard(
         Gives those of a done cell on its test records, or raises OSError or ValueError;
         without it intervals hold seeds alone, and nothing is said of what teachers
         bought.
+    history
+        Without it nothing is said of the time to the baseline's score.
     """
     # It needs numpy, which an outline doesn't wait for.
     from harness.report.judgement import judge
 
-    return judge(outline(results), results, predictions)
+    return judge(outline(results), results, predictions, history)
 
 
 def outline(results: SuiteResults) -> dict[str, Any]:
-    """A leaderboard without what takes the test records: no ranks, no intervals.
+    """A leaderboard without what takes more than results: see `judge`.
 
     Rows are sorted by the mean of test macro-F1 over seeds; rows with seeds missing
     come after. Floors, which use no model, stand in each table of their dataset.
@@ -131,6 +137,7 @@ def _table(
         "baseline": baseline,
         "budget": budget,
         "rows": rows,
+        "fronts": describe_fronts(rows),
     }
 
 

@@ -11,6 +11,7 @@ from harness.report.across_table import across_blocks
 from harness.report.columns import RANK, STRATEGY, Column
 from harness.report.comparison_table import comparison_blocks
 from harness.report.data_section import data_section
+from harness.report.front_table import front_blocks
 from harness.report.glance import HEADING, glance_lines
 from harness.report.leads_table import leads_blocks
 from harness.report.notes import table_notes
@@ -29,13 +30,16 @@ from harness.report.statements import (
     unfinished_required,
 )
 from harness.report.sureness_table import sureness_blocks
+from harness.report.time_table import time_blocks
 from harness.report.wording import escape
 
 Links = Sequence[tuple[str, str]]
 Plots = Mapping[tuple[str, str | None], Links]
 
-PICTURED = "quality"
-"""The kind of plot that stands on the page: of the last of them."""
+PICTURED = ("macro-F1 against compute", "quality")
+"""Which plot stands on the page, by how its title begins: the last of the first kind
+that there is.
+"""
 
 
 def to_markdown(
@@ -93,8 +97,10 @@ def _table_blocks(
     blocks.append(_grid(rows, [column for column in columns if not column.aside]))
     blocks += ["\n".join(notes)] if notes else []
     blocks += [*_aside(rows, columns), *sureness_blocks(rows)]
+    blocks += front_blocks(table["fronts"])
     blocks += required_blocks(rows)
     blocks += comparison_blocks(table["comparisons"])
+    blocks += time_blocks(rows, table["baseline"])
     blocks += [*revision_blocks(rows), *rounds_blocks(rows)]
     return [*blocks, *_plot_blocks(plots)]
 
@@ -121,7 +127,8 @@ def _aside(rows: Sequence[dict[str, Any]], columns: Sequence[Column]) -> list[st
 
 def _plot_blocks(plots: Links) -> list[str]:
     """The picture that tells most, and where the others are."""
-    pictures = [(t, path) for t, path in plots if t.startswith(PICTURED)][-1:]
+    found = [[link for link in plots if link[0].startswith(k)] for k in PICTURED]
+    pictures = next((links[-1:] for links in found if links), [])
     shown = [f"![{escape(title)}]({path})" for title, path in pictures]
     links = [f"[{escape(t)}]({path})" for t, path in plots if (t, path) not in pictures]
     return [*shown, f"Plots: {', '.join(links)}."] if links else shown

@@ -255,8 +255,10 @@ class EpochRow(File):
     # Shares of weights that are added up in another order may come out above 1.
     kept_share: Number | None = None
     kept_share_by_class: dict[str, Number | None] = {}
+    # Both so far.
+    effective_epochs: Number | None = None
     flops: Number | None = None
-    """Of training, so far."""
+    """Of training."""
 
 
 class Failure(File):

@@ -70,6 +70,12 @@ def write_leaderboard(
 
         return read_test_predictions(runs / cell.cell.folder)
 
+    cells = {cell.cell.id: cell for cell in results.cells}
+
+    @cache
+    def history(cell: str) -> list[EpochRow]:
+        return read_history(runs, cells[cell])
+
     first = outline(results)
     page, data = out / f"{suite}.md", out / f"{suite}.json"
     html = page.with_name(f"{suite}{HTML}")
@@ -80,20 +86,13 @@ def write_leaderboard(
         return page, data
     # It takes numpy, and a while, as does what draws.
     from harness.report.judgement import judge
-
-    leaderboard = judge(first, results, predictions)
     from harness.report.parameters import read_parameters
     from harness.report.plots.suite_plots import draw_suite
     from harness.report.web.page import to_page
     from harness.report.web.record_parts import Recordings
     from harness.report.web.table_parts import Sources
 
-    cells = {cell.cell.id: cell for cell in results.cells}
-
-    @cache
-    def history(cell: str) -> list[EpochRow]:
-        return read_history(runs, cells[cell])
-
+    leaderboard = judge(first, results, predictions, history)
     plots = draw_suite(leaderboard, history)
     folder = out / suite
     for name, content in plots.files.items():

@@ -48,14 +48,16 @@ def filled(runs):
 
 ALL = [
     f"ptbxl.resnet1d.{kind}.svg"
-    for kind in ("compute", "kept-share", "last-round", "layers", "reduction")
+    for kind in ("compute", "front", "kept-share", "last-round", "layers", "reduction")
 ]
 
 
 def test_a_suite_with_all_there_is_to_show_has_all_plots(filled, tmp_path):
     assert plots(filled, tmp_path) == ALL
-    picture = "![quality against reduction](demo/ptbxl.resnet1d.reduction.svg)"
-    assert picture in (tmp_path / "demo.md").read_text()
+    picture = "![macro-F1 against compute](demo/ptbxl.resnet1d.front.svg)"
+    page = (tmp_path / "demo.md").read_text()
+    assert picture in page
+    assert page.count("![") == 1
 
 
 def test_the_same_files_give_the_same_bytes(filled, tmp_path):
@@ -88,6 +90,23 @@ def test_strategies_are_overlaid_and_named(filled, tmp_path):
         "macro-F1, test",
     } <= set(quality)
     assert "dbpd" not in quality
+
+
+def test_the_front_names_the_rows_that_can_be_compared(filled, tmp_path):
+    filled.done("partial", 0, 0.9)
+    filled.cell("partial", 1)
+    plots(filled, tmp_path)
+    found = texts(tmp_path / "demo" / "ptbxl.resnet1d.front.svg")
+    assert {"a  baseline", "b  dbpd", "c  ticket"} <= set(found)
+    assert not {name for name in found if "partial" in name or "majority" in name}
+
+
+def test_where_no_two_rows_can_be_compared_another_picture_is_shown(runs, tmp_path):
+    add_plain(runs, "other")
+    add_pruned(runs)
+    plots(runs, tmp_path)
+    page = (tmp_path / "demo.md").read_text()
+    assert "![quality against reduction](demo/ptbxl.resnet1d.reduction.svg)" in page
 
 
 def test_compute_is_relative_to_the_baseline(filled, tmp_path):
@@ -158,7 +177,7 @@ def test_hostile_names_are_shown_as_text(runs, tmp_path):
         result["dataset"]["classes"] = [HOSTILE]
         write(folder / "result.json", result)
     names = plots(runs, tmp_path)
-    assert len(names) == 5
+    assert len(names) == 6
     for name in names:
         assert len(name) < 160
         content = (tmp_path / "demo" / name).read_text()
@@ -178,7 +197,8 @@ def test_a_history_that_cannot_be_read_is_left_out(runs, tmp_path, damage):
         path.unlink()
     else:
         path.write_bytes(damage.encode("latin-1"))
-    assert plots(runs, tmp_path) == ["ptbxl.resnet1d.compute.svg"]
+    kinds = [name.split(".")[2] for name in plots(runs, tmp_path)]
+    assert kinds == ["compute", "front"]
     found = texts(tmp_path / "demo" / "ptbxl.resnet1d.compute.svg")
     assert "baseline" in found
     assert "dropping" not in found

@@ -42,10 +42,11 @@ def test_the_json_file_holds_the_rows(filled, tmp_path):
     assert ranks == [("baseline", 1), ("dbpd", 2), ("majority", 3), ("broken", None)]
 
 
-def test_nothing_but_the_two_files_is_left(filled, tmp_path):
+def test_nothing_but_the_two_files_and_the_plots_is_left(filled, tmp_path):
     out = tmp_path / "out"
     write_leaderboard(filled.suite(), "demo", out)
-    assert sorted(path.name for path in out.iterdir()) == ["demo.json", "demo.md"]
+    found = sorted(str(p.relative_to(out)) for p in out.rglob("*") if p.is_file())
+    assert found == ["demo.json", "demo.md", "demo/ptbxl.resnet1d.front.svg"]
 
 
 def test_a_suite_name_cannot_lead_out_of_the_folder(filled, tmp_path):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from harness.report.leads_table import alternative_text
 from harness.report.plots import (
     compute,
+    front,
     kept_share,
     last_round,
     layers,
@@ -25,10 +26,12 @@ if TYPE_CHECKING:
 
     from harness.report.plots.table_data import History, TableData
 
+FRONT = "macro-F1 against compute"
 KINDS: dict[str, tuple[str, Callable[[TableData], Figure | None]]] = {
     "kept-share": ("records trained on", kept_share.draw),
     "compute": ("quality against compute", compute.draw),
     "reduction": ("quality against reduction", reduction.draw),
+    "front": (FRONT, front.draw),
     "layers": ("weights left, layer by layer", layers.draw),
     "last-round": ("training in the last round", last_round.draw),
 }

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness.report.front import COMPUTE
 from harness.report.plots.style import (
     BLUE,
     DARK,
@@ -56,12 +57,21 @@ class RowData:
 class TableData:
     """A data set and a model: its classes, and its rows but for floors, in the order of
     the table.
+
+    Attributes
+    ----------
+    compared
+        Strategies that take part in the front of macro-F1 against compute.
+    front
+        Those of them that are on it.
     """
 
     title: str
     classes: Sequence[str]
     rows: Sequence[RowData]
     baseline: RowData | None
+    compared: Sequence[str] = ()
+    front: Sequence[str] = ()
 
 
 def table_data(
@@ -89,6 +99,8 @@ def table_data(
         dataset["about"]["classes"] if dataset["about"] else (),
         rows,
         baseline[0] if baseline else None,
+        table["fronts"][COMPUTE]["of"],
+        table["fronts"][COMPUTE]["rows"],
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from harness.report.plots.front import LINEAR_UP_TO
 from harness.report.web.charts import (
     BOTTOM,
     LEFT,
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
     from harness.report.plots.table_data import RowData, TableData
 
-LINEAR_UP_TO = 8.0
-"""How many times more the dearest row may compute than the cheapest."""
 WIDTH, HEIGHT = 520.0, 330.0
 NOTE = (
     "Bars are the spread over seeds. The stepped line is the Pareto front: no row's "

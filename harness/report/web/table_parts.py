@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from harness.report.columns import RANK, STRATEGY, Column
 from harness.report.comparison_table import comparison_blocks
-from harness.report.front import front_of
+from harness.report.front import COMPUTE
+from harness.report.front_table import front_blocks
 from harness.report.notes import table_notes
+from harness.report.plots.suite_plots import FRONT
 from harness.report.plots.table_data import TableData, table_data
 from harness.report.required_table import required_blocks
 from harness.report.rounds_table import revision_blocks, rounds_blocks
 from harness.report.statements import training_line
+from harness.report.time_table import time_blocks
 from harness.report.web.charts import Chart
 from harness.report.web.epochs_chart import epochs_chart
 from harness.report.web.front_chart import front_chart
@@ -129,7 +132,7 @@ def table_part(
     rows, model = table["rows"], table["model"]
     names = sorted(row["strategy"] for row in rows)
     ids = {label: f"{name}-r{i}" for i, label in enumerate(names, start=1)}
-    best = front_of(rows)
+    best = set(table["fronts"][COMPUTE]["rows"])
     label = plain(dataset["label"])
     title = f"{label} · {'no model' if model is None else plain(model)}"
     parts = [
@@ -167,8 +170,10 @@ def _more(table: Mapping[str, Any]) -> list[str]:
     """The tables that stand below a table on the markdown page."""
     rows = table["rows"]
     return [
+        *front_blocks(table["fronts"]),
         *required_blocks(rows),
         *comparison_blocks(table["comparisons"]),
+        *time_blocks(rows, table["baseline"]),
         *revision_blocks(rows),
         *rounds_blocks(rows),
     ]
@@ -215,7 +220,9 @@ def _figures(
 ) -> list[Figure]:
     """Whatever else was drawn of the table."""
     found = []
-    for number, (title, file) in enumerate(plots.names.get(key, ()), start=1):
+    # The page has a front of its own, whose points are links.
+    names = [(t, file) for t, file in plots.names.get(key, ()) if t != FRONT]
+    for number, (title, file) in enumerate(names, start=1):
         place = f"{name}-p{number}"
         shown = inline_svg(plots.files[file], f"{place}-", f"{data.title}: {title}")
         found.append(Figure(place, title, shown))
