@@ -113,7 +113,8 @@ def test_multi_label_metrics_are_those_of_scikit_learn(case):
         check_class_scores(found, labels, predicted)
     check_auroc(found, labels.astype(bool), scores)
     check_average_precision(found, labels, scores)
-    errors = [expected_calibration_error(*c) for c in zip(labels.T, scores.T, strict=True)]
+    columns = zip(labels.T, scores.T, strict=True)
+    errors = [expected_calibration_error(*column) for column in columns]
     assert found["calibration_error"] == pytest.approx(np.mean(errors), abs=1e-12)
     losses = [
         oracle.log_loss(truth, score, labels=[0, 1])

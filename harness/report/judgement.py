@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from harness.report.comparisons import compare_with_controls
@@ -31,7 +32,7 @@ def judge(
 ) -> dict[str, Any]:
     """A leaderboard's outline with intervals, verdicts, ranks and the time to the
     baseline's score; `leads`, what teachers bought, where there are any; `across`, mean
-    ranks over tables; and `problems`, whose predictions can't be used.
+    ranks over tables.
 
     Parameters
     ----------
@@ -63,7 +64,6 @@ def judge(
         "datasets": datasets,
         **({"leads": leads} if leads else {}),
         "across": _across(places),
-        "problems": _problems(results.cells, scored),
     }
 
 
@@ -115,7 +115,13 @@ def _judge_table(
         )
     every = [cell for label in members for cell in members[label]]
     comparisons = compare_with_controls(every, scored)
-    return {**table, "rows": rows, "comparisons": comparisons}, verdicts
+    judged = {
+        **table,
+        "rows": rows,
+        "comparisons": comparisons,
+        "without_records": _without_records(every, scored),
+    }
+    return judged, verdicts
 
 
 def _add_times(
@@ -141,18 +147,17 @@ def _across(
     )
 
 
-def _problems(
+def _without_records(
     cells: Sequence[CellResult], scored: Mapping[str, ScoredCells]
 ) -> list[dict[str, Any]]:
-    """Done cells whose intervals lack the records, and why."""
+    """Rows of which predictions can't be used: of which seeds, and why."""
+    found: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for cell in cells:
+        name = cell.cell.id
+        if name in scored and name in scored[name].problems:
+            key = cell.cell.strategy, scored[name].problems[name]
+            found[key].append(cell.cell.seed)
     return [
-        {
-            "dataset": c.cell.dataset,
-            "model": c.cell.model,
-            "strategy": c.cell.strategy,
-            "seed": c.cell.seed,
-            "reason": scored[c.cell.id].problems[c.cell.id],
-        }
-        for c in cells
-        if c.cell.id in scored and c.cell.id in scored[c.cell.id].problems
+        {"strategy": strategy, "seeds": seeds, "reason": reason}
+        for (strategy, reason), seeds in found.items()
     ]

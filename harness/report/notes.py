@@ -8,6 +8,7 @@ from typing import Any
 from harness.report.glance import smallest_shown
 from harness.report.row import FIGURES
 from harness.report.wording import (
+    SEEDS_ALONE,
     engineering,
     escape,
     percent,
@@ -29,6 +30,7 @@ def table_notes(table: dict[str, Any]) -> list[str]:
         *each,
         *_unbeaten_notes(table["comparisons"]),
         *_smallest_note(rows),
+        *_records_notes(table["without_records"]),
         *_baseline_note(table),
         *_shared_notes(rows),
     ]
@@ -37,6 +39,20 @@ def table_notes(table: dict[str, Any]) -> list[str]:
 def _smallest_note(rows: list[Row]) -> list[str]:
     line = smallest_shown(rows)
     return [line] if line else []
+
+
+def _records_notes(found: list[Row]) -> list[str]:
+    """Whose intervals lack the test records, and why."""
+    return [
+        f"**{escape(one['strategy'])}**: {_seeds(one['seeds'])}: "
+        f"{escape(one['reason'])}, so intervals hold the spread of seeds alone "
+        f"({SEEDS_ALONE})"
+        for one in found
+    ]
+
+
+def _seeds(seeds: list[int]) -> str:
+    return f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
 
 
 def _unbeaten_notes(comparisons: list[Row]) -> list[str]:
@@ -66,7 +82,7 @@ def failure_line(cell: Row) -> str:
 def _row_notes(row: Row) -> list[str]:
     notes = [f"† {escape(text)}" for text in row["footnotes"]]
     notes += [
-        f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))} {reason}"
+        f"{_seeds(seeds)} {reason}"
         for reason, seeds in _by_reason(row["seeds"]).items()
     ]
     notes += [

@@ -63,7 +63,7 @@ def add_judged(runs, strategy, arrays, *, seed=0, leads=None, split=0, **rest):
     shown += [f"split.seed={split}"] if split else []
     label = f"ptbxl ({', '.join(shown)})" if shown else "ptbxl"
     changes = {"dataset.leads": list(leads or LEADS), "dataset.task": task}
-    changes["dataset.name"] = "ptbxl"
+    changes |= {"dataset.name": "ptbxl", "metrics.test": found}
     folder = runs.done(
         strategy, seed, found["macro_f1"], dataset=label, changes=changes, **rest
     )

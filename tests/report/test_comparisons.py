@@ -75,7 +75,7 @@ def test_a_faithful_row_is_never_ranked_without_its_footnote(runs):
     runs.done("dbpd", changes={"strategy.footnotes": ["it scores in train mode"]})
     runs.done("baseline", macro_f1=0.5)
     page = to_markdown(build_leaderboard(read_suite(runs.suite(), "demo")))
-    (line,) = [line for line in page.splitlines() if "| dbpd " in line and "x |" in line]
+    (line,) = [x for x in page.splitlines() if "| dbpd " in x and "x |" in x]
     assert line.split("|")[1].strip() == "1 †"
     assert "- **dbpd**: † it scores in train mode" in page
     shown = summary_lines(build_leaderboard(read_suite(runs.suite(), "demo")))

@@ -1,6 +1,5 @@
 """The index of a leaderboard folder."""
 
-import json
 from pathlib import Path
 
 import pytest
