@@ -6,7 +6,7 @@ BENCH = $(BIN)/python -m pytest tests/benchmarks --benchmark-enable --benchmark-
 # One thread a process: N tests or cells side by side then use N cores.
 export OMP_NUM_THREADS := 1
 
-.PHONY: quick test torture check gate bench bench-save bench-compare real clean help
+.PHONY: quick test torture simulations check gate bench bench-save bench-compare real clean help
 
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -26,6 +26,10 @@ torture: $(VENV)/installed  ## The tests that kill and race processes, in their 
 	HARNESS_TEST_KILLS=$${HARNESS_TEST_KILLS:-100} \
 	HARNESS_TEST_RACES=$${HARNESS_TEST_RACES:-500} \
 	$(BIN)/python -m pytest -s tests/execution/test_killing.py tests/execution/test_racing.py
+
+simulations: $(VENV)/installed  ## How often intervals hold what they should, in 1,500 studies of each kind
+	HARNESS_TEST_SIMULATIONS=$${HARNESS_TEST_SIMULATIONS:-1500} \
+	$(BIN)/python -m pytest -s -n auto tests/statistics/test_coverage.py
 
 check: $(VENV)/installed  ## Lint, format and types
 	$(BIN)/ruff check .

@@ -100,8 +100,12 @@ def print_rows(suite: str, runs: Path, form: Format) -> int:
     from harness.report.exchange import formatted_rows
     from harness.report.frame import read_suite
     from harness.report.leaderboard import build_leaderboard
+    from harness.results.predictions import read_test_predictions
 
-    board = build_leaderboard(read_suite(runs, name_of(suite)))
+    board = build_leaderboard(
+        read_suite(runs, name_of(suite)),
+        lambda cell: read_test_predictions(runs / cell.cell.folder),
+    )
     click.echo(formatted_rows(board, form), nl=False)
     return 0
 

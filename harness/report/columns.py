@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from harness.report.wording import (
     NOT_MEASURED,
     amount,
+    difference,
     duration,
     engineering,
     interval,
@@ -85,10 +86,7 @@ def _interval(row: Row) -> str:
 
 def _to_baseline(row: Row) -> str:
     found = row["against_baseline"]
-    if not found or not found["difference"]:
-        return NOT_MEASURED
-    mean = f"{found['difference']['mean']:+.3f}"
-    return mean if found["low"] is None else f"{mean} ({interval(found, '+.3f')})"
+    return difference(found) if found else NOT_MEASURED
 
 
 def _verdict(row: Row) -> str:

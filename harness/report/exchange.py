@@ -17,6 +17,7 @@ from harness.report.wording import (
     amount,
     duration,
     engineering,
+    interval,
     memory,
     percent,
     plain,
@@ -24,9 +25,15 @@ from harness.report.wording import (
 )
 
 Format = Literal["csv", "json", "latex"]
-PARTS = ("mean", "spread", "n")
+PARTS = ("mean", "spread", "n", "low", "high")
+BASELINE_PARTS = ("mean", "low", "high")
+TO_BASELINE = "to_baseline"
 SUBSET = "class_subsets."
 
+_LATEX_HEADINGS = (
+    *("data set", "model", "rank", "strategy", "n"),
+    *("macro f1, to the baseline", "verdict"),
+)
 _score = "{:.3f}".format
 _SHOWN: Mapping[str, Callable[[float], str]] = {
     "effective_epochs": amount,
@@ -42,7 +49,8 @@ _SHOWN: Mapping[str, Callable[[float], str]] = {
 
 
 def formatted_rows(leaderboard: Mapping[str, Any], form: Format) -> str:
-    """Every row of a leaderboard, with mean, spread and count of each figure.
+    """Every row of a leaderboard: of each figure mean, spread, count and the ends of
+    its 95 % interval; the difference in macro-F1 to the baseline, and the verdict on it.
 
     The spread is the sample standard deviation over seeds. What wasn't measured is
     null, an empty field, or a dash.
@@ -58,8 +66,15 @@ def _rows(leaderboard: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         for table in dataset["tables"]:
             for row in table["rows"]:
                 subsets = row["class_subsets"].items()
-                figures = {key: row[key] for key in FIGURES}
-                figures |= {f"{SUBSET}{name}": summary for name, summary in subsets}
+                intervals = row["intervals"]["figures"] if row["intervals"] else {}
+                figures = {
+                    key: row[key] and {**row[key], **_ends(intervals.get(key))}
+                    for key in FIGURES
+                }
+                figures |= {
+                    f"{SUBSET}{name}": summary and {**summary, **_ends(None)}
+                    for name, summary in subsets
+                }
                 yield {
                     "suite": leaderboard["suite"],
                     "dataset": dataset["label"],
@@ -69,11 +84,23 @@ def _rows(leaderboard: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
                     "floor": row["floor"],
                     "cells": row["cells"],
                     "done": row["done"],
+                    **_to_baseline(row["against_baseline"]),
                     "figures": {
                         key: summary and {part: summary[part] for part in PARTS}
                         for key, summary in figures.items()
                     },
                 }
+
+
+def _ends(found: Mapping[str, Any] | None) -> dict[str, float | None]:
+    return {end: found[end] if found else None for end in ("low", "high")}
+
+
+def _to_baseline(found: Mapping[str, Any] | None) -> dict[str, Any]:
+    if not found or not found["difference"]:
+        return {"verdict": found and found["verdict"], TO_BASELINE: None}
+    mean = {"mean": found["difference"]["mean"]}
+    return {"verdict": found["verdict"], TO_BASELINE: mean | _ends(found)}
 
 
 def _figures(rows: list[dict[str, Any]]) -> list[str]:
@@ -85,13 +112,19 @@ def _figures(rows: list[dict[str, Any]]) -> list[str]:
 def _csv(rows: list[dict[str, Any]]) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    about = ("suite", "dataset", "model", "rank", "strategy", "floor", "cells", "done")
+    about = (
+        *("suite", "dataset", "model", "rank", "strategy", "floor", "cells", "done"),
+        "verdict",
+    )
     figures = _figures(rows)
     names = [f"{key}_{part}" for key in figures for part in PARTS]
-    writer.writerow([*about, *map(plain, names)])
+    gains = [f"{TO_BASELINE}_{part}" for part in BASELINE_PARTS]
+    writer.writerow([*about, *gains, *map(plain, names)])
     for row in rows:
         summaries = [row["figures"].get(key) or {} for key in figures]
         values = [summary.get(part) for summary in summaries for part in PARTS]
+        gain = row[TO_BASELINE] or {}
+        values = [*(gain.get(part) for part in BASELINE_PARTS), *values]
         writer.writerow([*(_field(row[key]) for key in about), *map(_field, values)])
     return stream.getvalue()
 
@@ -112,13 +145,15 @@ def _latex(rows: list[dict[str, Any]]) -> str:
             NOT_MEASURED if row["rank"] is None else str(row["rank"]),
             plain(row["strategy"]),
             str(row["done"]),
+            _gain(row[TO_BASELINE]),
+            row["verdict"] or NOT_MEASURED,
             *(_spread(key, row["figures"].get(key)) for key in figures),
         ]
         for row in rows
     ]
     table: str = tabulate(
         cells,
-        headers=["data set", "model", "rank", "strategy", "n", *map(plain, headings)],
+        headers=[*_LATEX_HEADINGS, *map(plain, headings)],
         # It escapes whatever LaTeX would obey.
         tablefmt="latex_booktabs",
         colalign=(
@@ -127,11 +162,20 @@ def _latex(rows: list[dict[str, Any]]) -> str:
             "right",
             "left",
             "right",
+            "right",
+            "left",
             *("right" for _ in figures),
         ),
         disable_numparse=True,
     )
     return table.replace("±", "$\\pm$") + "\n"
+
+
+def _gain(found: Mapping[str, Any] | None) -> str:
+    if not found:
+        return NOT_MEASURED
+    mean = f"{found['mean']:+.3f}"
+    return mean if found["low"] is None else f"{mean} ({interval(found, '+.3f')})"
 
 
 def _spread(key: str, summary: Mapping[str, Any] | None) -> str:

@@ -8,17 +8,23 @@ from typing import Any
 from tabulate import tabulate
 
 from harness.report.lead_groups import UNTAUGHT
-from harness.report.wording import NOT_MEASURED, escape, score, signed
+from harness.report.wording import (
+    NOT_MEASURED,
+    difference,
+    escape,
+    interval,
+    score,
+    signed,
+)
 
 HEADING = "## With and without a teacher, lead by lead"
 MEANING = (
     "Test macro-F1 of cells that learn from a teacher, with it and without it (the "
     f"control *{UNTAUGHT}*), and of their teachers: mean ± spread over seeds and "
     "splits. Differences are paired by seed and split, and their 95 % interval holds "
-    "both how trainings fall out and which patients are in the test split, which the "
-    "tables of controls below don't; each holds for one comparison at a time. Gap "
-    "closed: (with - without) / (teacher - without), with its 95 % interval, where "
-    "three pairs show the teacher above."
+    "both how trainings fall out and which patients are in the test split; each holds "
+    "for one comparison at a time. Gap closed: (with - without) / (teacher - without), "
+    "with its 95 % interval, where three pairs show the teacher above."
 )
 _HEADINGS = (
     *("leads", "with", "without", "difference", "95 %", "ahead", "verdict"),
@@ -27,6 +33,14 @@ _HEADINGS = (
 _CONTROL_HEADINGS = (
     *("leads", "control", "macro-F1", "difference", "95 %", "ahead", "verdict"),
 )
+
+_OTHERS = {
+    "macro_f1_tuned": "macro-F1, tuned thresholds",
+    "accuracy": "accuracy",
+    "macro_auroc": "macro AUROC",
+    "mean_average_precision": "mean average precision",
+    "calibration_error": "calibration error",
+}
 
 Part = Mapping[str, Any]
 
@@ -48,7 +62,8 @@ def leads_blocks(
     blocks = [HEADING, "\n".join(map(_sentence, groups)), MEANING]
     shown = dict(pictures)
     for group in groups:
-        blocks += [f"### {title_of(group)}", _table(group), *_controls(group)]
+        blocks += [f"### {title_of(group)}", _table(group)]
+        blocks += [*_other_scores(group), *_controls(group)]
         if group["problems"]:
             blocks.append("\n".join(f"- {escape(p)}" for p in group["problems"]))
         text = alternative_text(group)
@@ -88,18 +103,44 @@ def _grid(lines: list[list[str]], headings: Sequence[str], left: Sequence[str]) 
 def _table(group: Part) -> str:
     lines = []
     for part in group["leads"]:
-        control = next((c for c in part["controls"] if c["name"] == UNTAUGHT), None)
+        control = _untaught(part)
         lines.append(
             [
                 _leads(part),
                 score(part["macro_f1"]),
-                score(control and control["macro_f1"]),
+                score(control["macro_f1"] if control else None),
                 *_comparison(control),
                 score(part["teacher"]),
                 _gap(part["gap"]),
             ]
         )
     return _grid(lines, _HEADINGS, ("leads", "verdict"))
+
+
+def _other_scores(group: Part) -> list[str]:
+    """By how much other scores than macro-F1 differ, in a table that folds away."""
+    found = [(part, _untaught(part)) for part in group["leads"]]
+    others = [(part, c["against"]["others"]) for part, c in found if c]
+    names = [name for name in _OTHERS if any(name in known for _, known in others)]
+    if not names:
+        return []
+    lines = [
+        [
+            _leads(part),
+            *(
+                difference(known[name]) if name in known else NOT_MEASURED
+                for name in names
+            ),
+        ]
+        for part, known in others
+    ]
+    grid = _grid(lines, ["leads", *(_OTHERS[name] for name in names)], ("leads",))
+    summary = "<summary>Differences of other scores, with - without</summary>"
+    return [f"<details>\n{summary}", grid, "</details>"]
+
+
+def _untaught(part: Part) -> Part | None:
+    return next((c for c in part["controls"] if c["name"] == UNTAUGHT), None)
 
 
 def _controls(group: Part) -> list[str]:
@@ -127,10 +168,9 @@ def _comparison(control: Part | None) -> list[str]:
     if control is None or control["against"]["difference"] is None:
         return [*[NOT_MEASURED] * 3, "not measured"]
     against = control["against"]
-    low, high = against["low"], against["high"]
-    interval = NOT_MEASURED if low is None else f"{low:+.3f} to {high:+.3f}"
+    ends = interval(against, "+.3f")
     ahead = f"{against['ahead']} of {against['difference']['n']}"
-    return [signed(against["difference"]), interval, ahead, against["verdict"]]
+    return [signed(against["difference"]), ends, ahead, against["verdict"]]
 
 
 def _leads(part: Part) -> str:

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 NOT_MEASURED = "-"
 SEEDS_ALONE = "‡"
@@ -68,7 +71,7 @@ def signed(summary: dict[str, Any]) -> str:
     return mean if summary["spread"] is None else f"{mean} ± {summary['spread']:.3f}"
 
 
-def interval(part: dict[str, Any], shown: str = ".3f") -> str:
+def interval(part: Mapping[str, Any], shown: str = ".3f") -> str:
     """A 95 % interval, marked where it holds the spread of seeds alone.
 
     >>> interval({"low": 0.5, "high": 0.625, "holds": "seeds and records"})
@@ -80,6 +83,19 @@ def interval(part: dict[str, Any], shown: str = ".3f") -> str:
         return NOT_MEASURED
     mark = f" {SEEDS_ALONE}" if part.get("holds") == "seeds" else ""
     return f"{part['low']:{shown}} to {part['high']:{shown}}{mark}"
+
+
+def difference(part: Mapping[str, Any]) -> str:
+    """The mean of a comparison with its 95 % interval.
+
+    >>> ends = {"low": 0.5, "high": 0.7, "holds": "seeds"}
+    >>> difference({"difference": {"mean": 0.6}, **ends})
+    '+0.600 (+0.500 to +0.700 ‡)'
+    """
+    if part["difference"] is None:
+        return NOT_MEASURED
+    mean = f"{part['difference']['mean']:+.3f}"
+    return mean if part["low"] is None else f"{mean} ({interval(part, '+.3f')})"
 
 
 def amount(value: float) -> str:

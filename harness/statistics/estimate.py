@@ -17,6 +17,11 @@ and c what the sampling of patients makes common to two of them: the covariance 
 their scores over the draws. It has (s^2 / R + c)^2 / ((s^2 / R)^2 / (R - 1)) degrees
 of freedom. This is the analysis of several readers of the same cases (Obuchowski &
 Rockette 1995; degrees of freedom by Hillis 2007), with trainings for readers.
+
+Of three or five trainings both s^2 and c are rough, and by chance small together. So no
+interval is narrower than that of either source of chance alone: Student's with s^2 / R
+and R - 1 degrees of freedom, and the normal one of the mean over other patients, the
+trainings being the same.
 """
 
 from __future__ import annotations
@@ -75,9 +80,8 @@ def estimate(arm: Arm) -> Estimate:
     patients_error = _root(float(arm.covariance(arm).mean()))
     if len(arm) == 1:
         return Estimate(mean, None, patients_error)
-    between, shared = _variances([arm])
-    reach = _reach(float(between[0, 0]), float(shared[0, 0]), len(arm))
-    return Estimate(mean, reach, patients_error)
+    variances = _variances([arm], np.ones(1))
+    return Estimate(mean, variances.reach, patients_error)
 
 
 def estimate_apart(ours: Arm, theirs: Arm) -> Estimate:
@@ -95,10 +99,14 @@ def estimate_apart(ours: Arm, theirs: Arm) -> Estimate:
     patients_error = _root(alone - 2 * across)
     if min(sizes) == 1:
         return Estimate(mean, None, patients_error)
-    parts = [_variances([arm]) for arm in arms]
-    own = [float(between[0, 0]) for between, _ in parts]
-    shared = sum(float(part[0, 0]) for _, part in parts) - 2 * across
-    return Estimate(mean, _reach_of(own, sizes, shared), patients_error)
+    parts = [_variances([arm], np.ones(1)) for arm in arms]
+    found = _Variances(
+        own=tuple(part.own[0] for part in parts),
+        sizes=tuple(sizes),
+        shared=sum(part.shared for part in parts) - 2 * across,
+        patients=patients_error**2,
+    )
+    return Estimate(mean, found.reach, patients_error)
 
 
 def share_of_gap_closed(
@@ -119,14 +127,12 @@ def share_of_gap_closed(
     above = estimate(gap)
     if not above.is_measurable or above.mean <= 0:
         return None
-    between, shared = _variances([gain, gap])
     mean = float(gain.values.mean())
     share = mean / above.mean
 
     def excludes(q: float) -> bool:
-        direction = np.array([1.0, -q])
-        spread, common = (float(direction @ m @ direction) for m in (between, shared))
-        return abs(mean - q * above.mean) > _reach(spread, common, len(gain))
+        rest = _variances([gain, gap], np.array([1.0, -q]))
+        return abs(mean - q * above.mean) > rest.reach
 
     ends = [_boundary(excludes, share, side) for side in (-1.0, 1.0)]
     if math.inf in ends or -math.inf in ends:
@@ -134,40 +140,60 @@ def share_of_gap_closed(
     return share, ends[0], ends[1]
 
 
-def _variances(arms: Sequence[Arm]) -> tuple[Floats, Floats]:
-    """Variances and covariances of arms, each of shape (arms, arms): between
-    replicates, and what the sampling of patients makes common to two replicates.
+@dataclass(frozen=True)
+class _Variances:
+    """Of a sum of independent means, of `sizes` replicates each.
+
+    Attributes
+    ----------
+    own
+        Between replicates, of each mean.
+    shared
+        What the sampling of patients makes common to all replicates.
+    patients
+        Of the sum, were other patients in the test set, the trainings being the same.
     """
+
+    own: tuple[float, ...]
+    sizes: tuple[int, ...]
+    shared: float
+    patients: float
+
+    @property
+    def reach(self) -> float:
+        """Half of the 95 % interval."""
+        both = self._reach(max(self.shared, 0.0))
+        return max(both, self._reach(0.0), NORMAL_95 * _root(self.patients))
+
+    def _reach(self, shared: float) -> float:
+        own = [max(b, 0.0) / n for b, n in zip(self.own, self.sizes, strict=True)]
+        variance = sum(own) + shared
+        if variance <= 0:
+            return 0.0
+        pairs = zip(own, self.sizes, strict=True)
+        unsure = sum(part**2 / (n - 1) for part, n in pairs)
+        degrees = math.inf if unsure <= 0 else variance**2 / unsure
+        return student_95(degrees) * math.sqrt(variance)
+
+
+def _variances(arms: Sequence[Arm], weights: Floats) -> _Variances:
+    """Of the mean over replicates of a sum of arms, each with its weight."""
     replicates = len(arms[0])
-    scores = np.stack([arm.values for arm in arms])
-    scores = scores - scores.mean(axis=1, keepdims=True)
-    between = scores @ scores.T / (replicates - 1)
+    scores = weights @ np.stack([arm.values for arm in arms])
     tables = np.array([[one.covariance(other) for other in arms] for one in arms])
-    own = np.trace(tables, axis1=2, axis2=3)
+    table = np.einsum("i,j,ijrs->rs", weights, weights, tables)
     pairs = replicates * (replicates - 1)
-    shared: Floats = (tables.sum(axis=(2, 3)) - own) / pairs
-    return between, shared
+    return _Variances(
+        own=(float(scores.var(ddof=1)),),
+        sizes=(replicates,),
+        shared=float(table.sum() - np.trace(table)) / pairs,
+        patients=float(table.mean()),
+    )
 
 
 def _root(variance: float) -> float:
     """Estimated as a difference, a variance may come out below 0, which none is."""
     return math.sqrt(max(variance, 0.0))
-
-
-def _reach(between: float, shared: float, replicates: int) -> float:
-    """Half of the 95 % interval of a mean over replicates."""
-    return _reach_of([between], [replicates], shared)
-
-
-def _reach_of(between: Sequence[float], sizes: Sequence[int], shared: float) -> float:
-    """The same for a sum of independent means, of so many replicates each."""
-    own = [max(b, 0.0) / n for b, n in zip(between, sizes, strict=True)]
-    variance = sum(own) + _root(shared) ** 2
-    if variance <= 0:
-        return 0.0
-    unsure = sum(part**2 / (n - 1) for part, n in zip(own, sizes, strict=True))
-    degrees = math.inf if unsure <= 0 else variance**2 / unsure
-    return student_95(degrees) * math.sqrt(variance)
 
 
 def _boundary(excludes: Callable[[float], bool], inside: float, side: float) -> float:

@@ -33,6 +33,9 @@ def test_csv_has_a_row_each_with_mean_spread_and_n(board):
     assert best["macro_f1_spread"] == pytest.approx(0.2 / 2**0.5)
     assert (best["macro_f1_n"], best["rank"], best["done"]) == (2, 1, 2)
     other = table.iloc[1]
+    assert other["verdict"] == "too few seeds"
+    assert pd.isna(best["verdict"])
+    assert other["to_baseline_mean"] == pytest.approx(-0.1)
     assert other["class_subsets.CinC score_mean"] == 0.5
     assert pd.isna(other["macro_f1_spread"])
     assert table.iloc[2][["rank", "macro_f1_mean", "macro_f1_n"]].isna().all()
@@ -53,7 +56,11 @@ def test_json_has_the_same_rows(board):
         "mean": pytest.approx(0.7),
         "spread": pytest.approx(0.2 / 2**0.5),
         "n": 2,
+        "low": pytest.approx(0.7 - 12.7062 * 0.1, abs=1e-4),
+        "high": pytest.approx(0.7 + 12.7062 * 0.1, abs=1e-4),
     }
+    assert (first["verdict"], first["to_baseline"]) == (None, None)
+    assert (second["verdict"], second["to_baseline"]["low"]) == ("too few seeds", None)
     assert second["strategy"] == HOSTILE
     assert third["figures"]["macro_f1"] is None
 

@@ -31,9 +31,11 @@ def drawn(scores, draws):
     return Scores.of_draws(np.array(scores), draws).arm(range(len(scores)))
 
 
-@pytest.mark.parametrize("degrees", [1, 1.37, 2, 2.5, 4, 17.2, 300, 1e6, 1e9, math.inf])
+@pytest.mark.parametrize(
+    "degrees", [1, 1.37, 2, 2.5, 4, 17.2, 300, 9999, 1e4, 1e6, math.inf]
+)
 def test_students_t_is_scipys(degrees):
-    assert student_95(degrees) == pytest.approx(stats.t.ppf(0.975, degrees), rel=1e-7)
+    assert student_95(degrees) == pytest.approx(stats.t.ppf(0.975, degrees), rel=1e-9)
 
 
 def test_without_an_effect_of_patients_the_interval_is_students():
@@ -53,17 +55,32 @@ def test_where_replicates_agree_only_patients_count():
     assert power == pytest.approx(0.8)
 
 
-def test_the_variance_is_that_of_the_formula_written_out():
+@pytest.mark.parametrize(
+    ("spread", "wider"),
+    [
+        pytest.param(1.0, "both", id="both count"),
+        pytest.param(0.0, "patients", id="trainings that agree by chance"),
+        pytest.param(0.5, "both", id="in between"),
+        pytest.param(3.0, "seeds", id="trainings that differ most"),
+    ],
+)
+def test_the_interval_is_that_of_the_formulas_written_out(spread, wider):
     random = np.random.default_rng(1)
     common = random.normal(0, 0.02, 300)
     draws = common + random.normal(0, 0.01, (4, 300))
-    scores = np.array([0.1, 0.12, 0.09, 0.15])
+    scores = 0.1 + spread * np.array([0.0, 0.02, -0.01, 0.05])
     covariances = np.cov(draws)
     shared = np.mean([covariances[i, j] for i in range(4) for j in range(4) if i != j])
     own = np.var(scores, ddof=1) / 4
-    degrees = (own + shared) ** 2 / (own**2 / 3)
-    expected = stats.t.ppf(0.975, degrees) * math.sqrt(own + shared)
-    assert estimate(drawn(scores, draws)).reach == pytest.approx(expected)
+    degrees = (own + shared) ** 2 / (own**2 / 3) if own else math.inf
+    reaches = {
+        "both": stats.t.ppf(0.975, degrees) * math.sqrt(own + shared),
+        "seeds": stats.t.ppf(0.975, 3) * math.sqrt(own),
+        "patients": stats.norm.ppf(0.975) * math.sqrt(covariances.mean()),
+    }
+    assert max(reaches, key=reaches.get) == wider
+    found = estimate(drawn(scores, draws))
+    assert found.reach == pytest.approx(reaches[wider], rel=1e-9)
 
 
 def test_equal_decisions_differ_by_exactly_nothing():
@@ -132,45 +149,6 @@ def test_without_a_gap_there_is_no_share_of_it(teacher):
     assert share_of_gap_closed(*arms) is None
 
 
-def covered(random, replicates, of_training, of_patients, noise, splits=False):
-    """Whether the interval of two arms that are worth the same holds 0."""
-    sets = [Population(random, first=1000 * i) for i in range(replicates)]
-    if not splits:
-        sets = sets[:1] * replicates
-    arms = []
-    for _ in range(2):
-        liked = {id(people): people.effect(of_patients) for people in sets}
-        arms.append(
-            [
-                people.decide(liked[id(people)] + random.normal(0, of_training), noise)
-                for people in sets
-            ]
-        )
-    one, other = arms_of(*arms, draws=200)
-    return not estimate(one.minus(other)).is_measurable
-
-
-@pytest.mark.parametrize(
-    ("replicates", "of_training", "of_patients", "noise", "splits"),
-    [
-        pytest.param(3, 0.4, 0.0, 0.3, False, id="trainings differ"),
-        pytest.param(3, 0.0, 0.0, 1.0, False, id="single answers differ"),
-        pytest.param(3, 0.02, 1.0, 0.1, False, id="patients differ"),
-        pytest.param(5, 0.15, 0.4, 0.7, False, id="all differ"),
-        pytest.param(4, 0.1, 0.5, 0.7, True, id="splits"),
-    ],
-)
-def test_intervals_cover_what_they_should(
-    replicates, of_training, of_patients, noise, splits
-):
-    random = np.random.default_rng(0)
-    found = [
-        covered(random, replicates, of_training, of_patients, noise, splits)
-        for _ in range(300)
-    ]
-    assert 0.90 <= np.mean(found) <= 0.99
-
-
 def test_without_an_effect_of_patients_arms_apart_are_welchs():
     ours, theirs = [0.7, 0.74, 0.71, 0.69], [0.6, 0.66, 0.61]
     found = estimate_apart(*constants(ours, theirs))
@@ -191,28 +169,3 @@ def test_arms_apart_need_two_replicates_each():
     found = estimate_apart(*constants([0.7], [0.6, 0.61]))
     assert found.mean == pytest.approx(0.095)
     assert found.reach is None
-
-
-@pytest.mark.parametrize(
-    ("of_training", "noise"),
-    [
-        pytest.param(0.0, 1.0, id="single answers differ"),
-        pytest.param(0.4, 0.3, id="trainings differ"),
-    ],
-)
-def test_a_strategy_is_rarely_measurably_apart_from_itself(of_training, noise):
-    random = np.random.default_rng(5)
-    measurable = []
-    for _ in range(300):
-        people = Population(random)
-        liked = people.effect(0.4)
-        arms = [
-            [
-                people.decide(liked + random.normal(0, of_training), noise)
-                for _ in range(3)
-            ]
-            for _ in range(2)
-        ]
-        ours, theirs = arms_of(*arms, draws=100)
-        measurable.append(estimate_apart(ours, theirs).is_measurable)
-    assert np.mean(measurable) <= 0.07

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from harness.report.across_table import across_blocks
 from harness.report.data_section import data_section
 from harness.report.leads_table import alternative_text, leads_blocks
 from harness.report.statements import (
@@ -78,6 +79,7 @@ def to_page(leaderboard: Mapping[str, Any], sources: Sources, plots: SuitePlots)
             states=[(s, board["states"][s]) for s in STATES if board["states"].get(s)],
             sources_differ=_differing_sources(board["provenance"]),
             leads=leads,
+            across=_prose(across_blocks(board["across"]), "Across data sets"),
             datasets=datasets,
             required=_prose(unfinished_required(board["required"])),
             legend=_prose([legend(board)]),

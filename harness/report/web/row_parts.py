@@ -13,8 +13,10 @@ from harness.report.web.prose import to_html
 from harness.report.wording import (
     NOT_MEASURED,
     amount,
+    difference,
     duration,
     engineering,
+    interval,
     plain,
     plural,
     ratio,
@@ -32,13 +34,16 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class ClassLine:
     """A class: its test records, and F1, precision and recall as text; the mean F1 as
-    the length of a bar, in percent.
+    the length of a bar, in percent; its 95 % interval, and the difference to the
+    baseline with its own.
     """
 
     name: str
     support: str
     figures: Sequence[str]
     bar: str | None
+    interval: str
+    to_baseline: str
 
 
 @dataclass(frozen=True)
@@ -100,7 +105,7 @@ def row_part(
         title=title,
         summary=_summary(row),
         seeds=[_seed(seed) for seed in row["seeds"]],
-        classes=[_class_line(one) for one in classes],
+        classes=[_class_line(one, row) for one in classes],
         class_names=[plain(one["name"]) for one in classes],
         confusion=_confusion(counts) if counts and classes else [],
         judged=f"added up over {plural(len(results), 'seed')}",
@@ -145,13 +150,17 @@ def _value(value: float | None, show: Callable[[float], str]) -> str:
     return NOT_MEASURED if value is None else show(value)
 
 
-def _class_line(one: Mapping[str, Any]) -> ClassLine:
-    f1 = one["f1"]
+def _class_line(one: Mapping[str, Any], row: Mapping[str, Any]) -> ClassLine:
+    f1, name = one["f1"], one["name"]
+    known = (row["intervals"] or {}).get("f1", {}).get(name)
+    gain = (row["against_baseline"] or {}).get("f1", {}).get(name)
     return ClassLine(
-        plain(one["name"]),
+        plain(name),
         NOT_MEASURED if one["support"] is None else f"{one['support']:,}",
         [score(one[key]) for key in FIGURES],
         f"{100 * f1['mean']:.1f}" if f1 else None,
+        interval(known) if known else NOT_MEASURED,
+        difference(gain) if gain else NOT_MEASURED,
     )
 
 

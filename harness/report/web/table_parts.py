@@ -10,12 +10,14 @@ from harness.report.columns import RANK, STRATEGY, Column
 from harness.report.comparison_table import comparison_blocks
 from harness.report.front import COMPUTE
 from harness.report.front_table import front_blocks
+from harness.report.glance import glance_lines
 from harness.report.notes import table_notes
 from harness.report.plots.suite_plots import FRONT
 from harness.report.plots.table_data import TableData, table_data
 from harness.report.required_table import required_blocks
 from harness.report.rounds_table import revision_blocks, rounds_blocks
 from harness.report.statements import training_line
+from harness.report.sureness_table import sureness_blocks
 from harness.report.time_table import time_blocks
 from harness.report.web.charts import Chart
 from harness.report.web.epochs_chart import epochs_chart
@@ -101,6 +103,7 @@ class TablePart:
     id: str
     title: str
     training: Markup
+    glance: Markup
     columns: Sequence[Column]
     lines: Sequence[Line]
     notes: Markup
@@ -149,6 +152,7 @@ def table_part(
         id=name,
         title=title,
         training=to_html(training_line(dict(table)), title),
+        glance=to_html(["\n".join(glance_lines(table))], title),
         columns=columns,
         lines=[_line(row, columns, ids[row["strategy"]], best) for row in rows],
         notes=to_html(_notes(table), title),
@@ -170,6 +174,7 @@ def _more(table: Mapping[str, Any]) -> list[str]:
     """The tables that stand below a table on the markdown page."""
     rows = table["rows"]
     return [
+        *sureness_blocks(rows),
         *front_blocks(table["fronts"]),
         *required_blocks(rows),
         *comparison_blocks(table["comparisons"]),
