@@ -7,6 +7,7 @@ from contextlib import suppress
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
+from harness.report.beside import beside, seldom_collected
 from harness.report.frame import read_suite
 from harness.report.histories import read_history
 from harness.report.leaderboard import build_leaderboard
@@ -15,6 +16,8 @@ from harness.results.files import to_json, write_atomically
 
 HTML = ".html"
 """Ends the name of a suite's web page."""
+_MANY_CELLS = 200
+"""From so many on it's worth while to draw in another process."""
 _PLOT = re.compile(r"\]\(([^)\s]+\.svg)\)")
 
 if TYPE_CHECKING:
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     Draw = Callable[[Mapping[str, Any], str], bytes | None]
 
 
+@seldom_collected()
 def write_leaderboard(
     runs: Path,
     suite: str,
@@ -91,7 +95,9 @@ def write_leaderboard(
     def history(cell: str) -> list[EpochRow]:
         return read_history(runs, cells[cell])
 
-    plots = draw_suite(leaderboard, history)
+    draw_all = partial(draw_suite, leaderboard, history)
+    drawn = beside(draw_all) if len(cells) >= _MANY_CELLS else draw_all
+    plots = drawn()
     folder = out / suite
     for name, content in plots.files.items():
         write_atomically(folder / name, content)
