@@ -19,6 +19,7 @@ from harness.report.row import (
     own_budget,
     training_flops,
 )
+from harness.report.stale import mark_stale
 from harness.report.summary import is_near
 
 if TYPE_CHECKING:
@@ -32,7 +33,9 @@ SCHEMA_VERSION = 1
 
 
 def build_leaderboard(
-    results: SuiteResults, predictions: Read | None = None
+    results: SuiteResults,
+    predictions: Read | None = None,
+    installed: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """The leaderboard of a suite: per dataset and model, ranked strategies.
 
@@ -45,7 +48,11 @@ def build_leaderboard(
     predictions
         Gives those of a done cell on its test records, or raises OSError or ValueError;
         without it nothing is said of what teachers bought.
+    installed
+        Hashes of the sources of plugins, by kind and name: results of others are
+        stale, and count all the same. None: nothing is said of that.
     """
+    results = mark_stale(results, installed or {})
     ranked = [c for c in results.cells if c.cell.role != "required"]
     required = [c for c in results.cells if c.cell.role == "required"]
     by_dataset = _group(ranked, "dataset")
@@ -55,7 +62,7 @@ def build_leaderboard(
         "schema_version": SCHEMA_VERSION,
         "suite": results.suite,
         "title": results.title,
-        "states": dict(Counter(c.status for c in ranked)),
+        "states": dict(Counter(c.state for c in ranked)),
         **({"leads": leads} if leads else {}),
         **({"gate": dict(results.gate)} if results.gate else {}),
         "datasets": [

@@ -42,6 +42,7 @@ def write_leaderboard(
     web: bool | None = None,
     records: int = 0,
     draw: Draw | None = None,
+    installed: Mapping[str, str] | None = None,
 ) -> tuple[Path, Path]:
     """Write `<out>/<suite>.md` and `.json`, the plots that the page links to into
     `<out>/<suite>/`, and `<suite>.html`, from the files of a runs folder alone.
@@ -59,6 +60,9 @@ def write_leaderboard(
         How many records that were got wrong that file shows of each table.
     draw
         Draws one of them, see `harness.report.web.record_parts.Recordings`.
+    installed
+        Hashes of the sources of plugins, by which results are told to be stale; see
+        `build_leaderboard`.
 
     Raises
     ------
@@ -74,7 +78,7 @@ def write_leaderboard(
 
         return read_test_predictions(runs / cell.cell.folder)
 
-    leaderboard = build_leaderboard(results, predictions)
+    leaderboard = build_leaderboard(results, predictions, installed)
     page, data = out / f"{suite}.md", out / f"{suite}.json"
     html = page.with_name(f"{suite}{HTML}")
     if web is None:

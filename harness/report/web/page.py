@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from harness.report.plots.suite_plots import SuitePlots
 
 _GROUP = ("strategy", "data", "model")
-STATES = ("done", "running", "planned", "blocked", "failed")
+STATES = ("done", "running", "planned", "blocked", "failed", "stale")
 
 
 def to_page(leaderboard: Mapping[str, Any], sources: Sources, plots: SuitePlots) -> str:
