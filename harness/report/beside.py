@@ -8,7 +8,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from multiprocessing import get_context
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -50,6 +49,8 @@ def beside(make: Callable[[], Made]) -> Callable[[], Made]:
     # A lock that another thread holds would never be let go in the copy.
     if sys.platform != "linux" or threading.active_count() > 1:
         return make
+    from multiprocessing import get_context
+
     context = get_context("fork")
     ours, theirs = context.Pipe(duplex=False)
     copy = context.Process(target=_send, args=(make, theirs), daemon=True)
