@@ -100,11 +100,15 @@ def write_leaderboard(
         return read_history(runs, cells[cell])
 
     draw_all = partial(draw_suite, leaderboard, history)
-    drawn = beside(draw_all) if len(cells) >= _MANY_CELLS else draw_all
+    drawn = cache(beside(draw_all) if len(cells) >= _MANY_CELLS else draw_all)
+    if web:
+        shown = Recordings(predictions, draw, records) if draw and records else None
+        sources = Sources(cells, history, partial(read_parameters, runs), shown)
+        content = to_page(leaderboard, sources, drawn)
     plots = drawn()
     folder = out / suite
-    for name, content in plots.files.items():
-        write_atomically(folder / name, content)
+    for name, plot in plots.files.items():
+        write_atomically(folder / name, plot)
     links = {
         table: [(title, f"{suite}/{name}") for title, name in names]
         for table, names in plots.names.items()
@@ -114,9 +118,7 @@ def write_leaderboard(
     write_atomically(page, to_markdown(leaderboard, links, leads))
     _remove_others(folder, plots.files)
     if web:
-        shown = Recordings(predictions, draw, records) if draw and records else None
-        sources = Sources(cells, history, partial(read_parameters, runs), shown)
-        write_atomically(html, to_page(leaderboard, sources, plots))
+        write_atomically(html, content)
     return page, data
 
 

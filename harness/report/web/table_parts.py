@@ -93,9 +93,12 @@ class Line:
 
 @dataclass(frozen=True)
 class TablePart:
-    """A table with what belongs to it."""
+    """A table with what belongs to it but its plots; `labels` are those of its data set
+    and its model.
+    """
 
     id: str
+    labels: tuple[str, str | None]
     title: str
     training: Markup
     columns: Sequence[Column]
@@ -103,7 +106,6 @@ class TablePart:
     notes: Markup
     more: Markup
     charts: Sequence[Chart]
-    figures: Sequence[Figure]
     by_class: Sequence[RowPart]
     records: RecordsPart | None
     rows: Sequence[RowPart]
@@ -115,7 +117,6 @@ def table_part(
     table: Mapping[str, Any],
     columns: Sequence[Column],
     sources: Sources,
-    plots: SuitePlots,
 ) -> TablePart:
     """One table of `build_leaderboard`.
 
@@ -144,6 +145,7 @@ def table_part(
     data = table_data(dataset, table, sources.history)
     return TablePart(
         id=name,
+        labels=(dataset["label"], model),
         title=title,
         training=to_html(training_line(dict(table)), title),
         columns=columns,
@@ -151,7 +153,6 @@ def table_part(
         notes=to_html(_notes(table), title),
         more=to_html(_more(table), title),
         charts=_charts(name, data, ids, best),
-        figures=_figures(name, data, plots, (dataset["label"], model)),
         by_class=[part for part in parts if part.classes],
         records=records_part(dataset, rows, sources.cells, sources.recordings),
         rows=parts,
@@ -210,13 +211,12 @@ def _charts(
     return [chart for chart in found if chart]
 
 
-def _figures(
-    name: str, data: TableData, plots: SuitePlots, key: tuple[str, str | None]
-) -> list[Figure]:
-    """Whatever else was drawn of the table."""
+def table_figures(table: TablePart, plots: SuitePlots) -> list[Figure]:
+    """Whatever else was drawn of a table."""
+    about = " · ".join(label for label in table.labels if label is not None)
     found = []
-    for number, (title, file) in enumerate(plots.names.get(key, ()), start=1):
-        place = f"{name}-p{number}"
-        shown = inline_svg(plots.files[file], f"{place}-", f"{data.title}: {title}")
+    for number, (title, file) in enumerate(plots.names.get(table.labels, ()), start=1):
+        place = f"{table.id}-p{number}"
+        shown = inline_svg(plots.files[file], f"{place}-", f"{about}: {title}")
         found.append(Figure(place, title, shown))
     return found
