@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-import gc
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
 Made = TypeVar("Made")
-
-_MANY = 1_000_000
-"""Objects between two looks for garbage: a report makes millions, and few in rings."""
-
-
-@contextmanager
-def seldom_collected() -> Iterator[None]:
-    """Look for garbage seldom: that takes a quarter of the time of a large report."""
-    before = gc.get_threshold()
-    gc.freeze()
-    gc.set_threshold(_MANY, *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-        gc.unfreeze()
 
 
 def beside(make: Callable[[], Made]) -> Callable[[], Made]:
@@ -64,9 +47,10 @@ def beside(make: Callable[[], Made]) -> Callable[[], Made]:
     def made() -> Made:
         try:
             found: Made = ours.recv()
-        except EOFError:
+        except (EOFError, OSError):
             return make()
-        copy.join()
+        finally:
+            copy.join()
         return found
 
     return made
@@ -75,9 +59,6 @@ def beside(make: Callable[[], Made]) -> Callable[[], Made]:
 def _send(make: Callable[[], Made], to: Connection) -> None:
     # Ctrl-C reaches both processes; the original answers it and ends its copy.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        found = make()
-    except Exception:  # noqa: BLE001
-        # The original meets it again, and says so.
-        return
-    to.send(found)
+    # Whatever goes wrong, the original meets it again, and says so.
+    with suppress(Exception):
+        to.send(make())

@@ -7,8 +7,9 @@ from contextlib import suppress
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
-from harness.report.beside import beside, seldom_collected
+from harness.report.beside import beside
 from harness.report.frame import read_suite
+from harness.report.garbage import seldom_collected
 from harness.report.histories import read_history
 from harness.report.leaderboard import build_leaderboard
 from harness.report.markdown import to_markdown

@@ -1,0 +1,15 @@
+"""Garbage is looked for seldom within a report, and as before after it."""
+
+import gc
+
+import pytest
+
+from harness.report.garbage import seldom_collected
+
+
+def test_it_is_looked_for_as_before_afterwards():
+    before = gc.get_threshold()
+    with pytest.raises(KeyError), seldom_collected():
+        assert gc.get_threshold()[0] > before[0]
+        raise KeyError
+    assert gc.get_threshold() == before
