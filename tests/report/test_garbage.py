@@ -2,14 +2,11 @@
 
 import gc
 
-import pytest
-
 from harness.report.garbage import seldom_collected
 
 
 def test_it_is_looked_for_as_before_afterwards():
     before = gc.get_threshold()
-    with pytest.raises(KeyError), seldom_collected():
+    with seldom_collected():
         assert gc.get_threshold()[0] > before[0]
-        raise KeyError
     assert gc.get_threshold() == before
