@@ -84,6 +84,10 @@ class Catalog:
         """The names of one kind, sorted."""
         return [d.name for d in self.all(kind)]
 
+    def sources(self) -> dict[str, str]:
+        """The hash of each plugin's source, by kind and name as results note them."""
+        return {f"{d.kind} {d.name}": d.source_hash for d in self.all()}
+
     def get(self, kind: Kind, name: str) -> Declaration:
         """The plugin of that name.
 

@@ -28,8 +28,7 @@ def report_suite(
 ) -> int:
     """Write a suite's leaderboard, as a web page too, and show it.
 
-    Whether a result is stale can't be seen from files alone: that takes the plugins,
-    which `harness plan` and `harness run` compare.
+    Stale results, which an installed plugin made before it was edited, are told.
 
     Parameters
     ----------
@@ -40,7 +39,7 @@ def report_suite(
     records
         How many records that were got wrong the web page draws of each table.
     plugins
-        Further ones, for the data sets that they are read by.
+        Further ones: their sources are compared, and data sets are read by them.
 
     Raises
     ------
@@ -55,7 +54,13 @@ def report_suite(
     name = name_of(suite)
     draw = _drawer(suite, plugins) if records else None
     page, data = write_leaderboard(
-        runs, name, leaderboard, web=True, records=records, draw=draw
+        runs,
+        name,
+        leaderboard,
+        web=True,
+        records=records,
+        draw=draw,
+        installed=_installed(suite, plugins),
     )
     html = page.with_name(f"{name}{HTML}")
     refusal = write_index(leaderboard)
@@ -69,6 +74,21 @@ def report_suite(
     if in_browser:
         _open(html)
     return 0
+
+
+def _installed(suite: str, plugins: Sequence[Path]) -> dict[str, str]:
+    """Hashes of the sources of plugins, those beside the suite's file included."""
+    from harness.catalog import Catalog
+
+    own: list[Path] = []
+    if _is_file(suite):
+        from harness.suite import read_suite_file
+
+        path = Path(suite)
+        own = [path.parent / folder for folder in read_suite_file(path).plugins]
+    # A suite that was run elsewhere is reported without them.
+    folders = [*plugins, *(folder for folder in own if folder.exists())]
+    return Catalog.discover(folders).sources()
 
 
 def _drawer(suite: str, plugins: Sequence[Path]) -> Draw:
@@ -112,9 +132,13 @@ def print_rows(suite: str, runs: Path, form: Format) -> int:
 
 def name_of(suite: str) -> str:
     """The name of a suite that is given by it, or by its file."""
-    if not suite.endswith(".toml") and not Path(suite).is_file():
+    if not _is_file(suite):
         return suite
     from harness.suite import read_suite_file
 
     path = Path(suite)
     return read_suite_file(path).name or path.stem
+
+
+def _is_file(suite: str) -> bool:
+    return suite.endswith(".toml") or Path(suite).is_file()

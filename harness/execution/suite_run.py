@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -137,7 +137,7 @@ def run_suite(
     with Trackers(trackers, suite, cells, options.runs, warn, say) as told:
         states = _run_missing(suite, cells, cluster, options, told, pool)
         if states is not None:
-            _report(suite, options)
+            _report(suite, options, catalog.sources())
         told.finish()
     return DONE if states is None else _conclude(suite, states, options)
 
@@ -308,13 +308,17 @@ def _exit_code(states: Sequence[State]) -> int:
     return STOPPED if any(state != "done" for state in states) else DONE
 
 
-def _report(suite: Suite, options: RunOptions) -> None:
+def _report(suite: Suite, options: RunOptions, installed: Mapping[str, str]) -> None:
     from harness.report.folder_index import write_index
     from harness.report.terminal import summary_lines
     from harness.report.write import write_leaderboard
 
     markdown, data = write_leaderboard(
-        options.runs, suite.name, options.leaderboard, anew=False
+        options.runs,
+        suite.name,
+        options.leaderboard,
+        anew=False,
+        installed=installed,
     )
     refusal = write_index(options.leaderboard)
     if not options.quiet:

@@ -50,7 +50,7 @@ _SHOWN: Mapping[str, Callable[[float], str]] = {
 
 def formatted_rows(leaderboard: Mapping[str, Any], form: Format) -> str:
     """Every row of a leaderboard: of each figure mean, spread, count and the ends of
-    its 95 % interval; the difference in macro-F1 to the baseline, and the verdict on it.
+    its 95 % interval; the difference in macro-F1 to the baseline, and its verdict.
 
     The spread is the sample standard deviation over seeds. What wasn't measured is
     null, an empty field, or a dash.

@@ -23,13 +23,23 @@ _File = TypeVar("_File", bound=BaseModel)
 
 @dataclass(frozen=True)
 class CellResult:
-    """A cell and how far it has come; `result` is there exactly when it's done."""
+    """A cell and how far it has come; `result` is there exactly when it's done.
+
+    `stale` are the plugins, by kind and name, whose source is known to have been edited
+    since; files alone don't tell.
+    """
 
     cell: SuiteCell
     status: Status
     result: Result | None = None
     measured: Measured | None = None
     failure: Failure | None = None
+    stale: tuple[str, ...] = ()
+
+    @property
+    def state(self) -> Status | Literal["stale"]:
+        """As it is counted: what is stale isn't done, though it has a result."""
+        return "stale" if self.stale else self.status
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from harness.report.row import (
     own_budget,
     training_flops,
 )
+from harness.report.stale import mark_stale
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -34,6 +35,7 @@ def build_leaderboard(
     results: SuiteResults,
     predictions: Read | None = None,
     history: ReadHistory | None = None,
+    installed: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """The leaderboard of a suite: per dataset and model, ranked strategies.
 
@@ -45,19 +47,30 @@ def build_leaderboard(
         bought.
     history
         Without it nothing is said of the time to the baseline's score.
+    installed
+        As in `outline`.
     """
     # It needs numpy, which an outline doesn't wait for.
     from harness.report.judgement import judge
 
-    return judge(outline(results), results, predictions, history)
+    return judge(outline(results, installed), results, predictions, history)
 
 
-def outline(results: SuiteResults) -> dict[str, Any]:
+def outline(
+    results: SuiteResults, installed: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """A leaderboard without what takes more than results: see `judge`.
 
     Rows are sorted by the mean of test macro-F1 over seeds; rows with seeds missing
     come after. Floors, which use no model, stand in each table of their dataset.
+
+    Parameters
+    ----------
+    installed
+        Hashes of the sources of plugins, by kind and name: results of others are
+        stale, and count all the same. None: nothing is said of that.
     """
+    results = mark_stale(results, installed or {})
     ranked = [c for c in results.cells if c.cell.role != "required"]
     required = [c for c in results.cells if c.cell.role == "required"]
     by_dataset = _group(ranked, "dataset")
@@ -66,7 +79,7 @@ def outline(results: SuiteResults) -> dict[str, Any]:
         "schema_version": SCHEMA_VERSION,
         "suite": results.suite,
         "title": results.title,
-        "states": dict(Counter(c.status for c in ranked)),
+        "states": dict(Counter(c.state for c in ranked)),
         **({"gate": dict(results.gate)} if results.gate else {}),
         "datasets": [
             {

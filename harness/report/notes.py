@@ -146,7 +146,16 @@ def _by_reason(seeds: list[Row]) -> dict[str, list[int]]:
     for cell in seeds:
         if cell["status"] != "done":
             reasons[failure_line(cell)].append(cell["seed"])
+        elif cell.get("stale"):
+            reasons[_stale_line(cell["stale"])].append(cell["seed"])
     return reasons
+
+
+def _stale_line(plugins: list[str]) -> str:
+    return (
+        "stale: made by another version of the source of "
+        f"{escape(', '.join(plugins))} than is installed here"
+    )
 
 
 def _audit_line(cell: Row) -> str:

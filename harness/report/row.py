@@ -71,7 +71,7 @@ def describe_row(
         "floor": cells[0].cell.model is None,
         "cells": len(cells),
         "done": len(done),
-        "states": dict(Counter(c.status for c in cells)),
+        "states": dict(Counter(c.state for c in cells)),
         **{key: summarise(seed[key] for seed in seeds) for key in FIGURES},
         "class_subsets": {
             name: summarise(_subsets(result).get(name) for result in done)
@@ -166,6 +166,7 @@ def describe_cell(cell: CellResult, flops: Mapping[int, float]) -> dict[str, Any
         "strategy": cell.cell.strategy,
         "status": cell.status,
         "failure": cell.failure.model_dump() if cell.failure else None,
+        **({"stale": list(cell.stale)} if cell.stale else {}),
     }
     if cell.result is None:
         return row | dict.fromkeys(FIGURES)

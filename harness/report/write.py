@@ -8,7 +8,9 @@ from contextlib import suppress
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
+from harness.report.beside import beside
 from harness.report.frame import read_suite
+from harness.report.garbage import seldom_collected
 from harness.report.histories import read_history
 from harness.report.leaderboard import outline
 from harness.report.markdown import to_markdown
@@ -16,6 +18,8 @@ from harness.results.files import to_json, write_atomically
 
 HTML = ".html"
 """Ends the name of a suite's web page."""
+_MANY_CELLS = 200
+"""From so many on it's worth while to draw in another process."""
 _PLOT = re.compile(r"\]\(([^)\s]+\.svg)\)")
 
 if TYPE_CHECKING:
@@ -23,12 +27,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.report.frame import CellResult
+    from harness.report.plots.suite_plots import SuitePlots
     from harness.report.schema import EpochRow
     from harness.results.predictions import Predictions
 
     Draw = Callable[[Mapping[str, Any], str], bytes | None]
 
 
+@seldom_collected()
 def write_leaderboard(
     runs: Path,
     suite: str,
@@ -38,6 +44,7 @@ def write_leaderboard(
     web: bool | None = None,
     records: int = 0,
     draw: Draw | None = None,
+    installed: Mapping[str, str] | None = None,
 ) -> tuple[Path, Path]:
     """Write `<out>/<suite>.md` and `.json`, the plots that the page links to into
     `<out>/<suite>/`, and `<suite>.html`, from the files of a runs folder alone.
@@ -55,6 +62,9 @@ def write_leaderboard(
         How many records that were got wrong that file shows of each table.
     draw
         Draws one of them, see `harness.report.web.record_parts.Recordings`.
+    installed
+        Hashes of the sources of plugins, by which results are told to be stale; see
+        `build_leaderboard`.
 
     Raises
     ------
@@ -76,7 +86,7 @@ def write_leaderboard(
     def history(cell: str) -> list[EpochRow]:
         return read_history(runs, cells[cell])
 
-    first = outline(results)
+    first = outline(results, installed)
     page, data = out / f"{suite}.md", out / f"{suite}.json"
     html = page.with_name(f"{suite}{HTML}")
     if web is None:
@@ -84,19 +94,30 @@ def write_leaderboard(
     missing = web and not html.is_file()
     if not anew and not missing and _is_written(page, data, to_json(first)):
         return page, data
-    # It takes numpy, and a while, as does what draws.
+    # These take numpy and matplotlib, which a mistaken name shouldn't wait for.
     from harness.report.judgement import judge
     from harness.report.parameters import read_parameters
-    from harness.report.plots.suite_plots import draw_suite
+    from harness.report.plots.suite_plots import draw_tables, with_leads
     from harness.report.web.page import to_page
     from harness.report.web.record_parts import Recordings
     from harness.report.web.table_parts import Sources
 
+    draw_all = partial(draw_tables, first, history)
+    tables = beside(draw_all) if len(cells) >= _MANY_CELLS else draw_all
     leaderboard = judge(first, results, predictions, history)
-    plots = draw_suite(leaderboard, history)
+
+    @cache
+    def drawn() -> SuitePlots:
+        return with_leads(tables(), leaderboard.get("leads", []))
+
+    if web:
+        shown = Recordings(predictions, draw, records) if draw and records else None
+        sources = Sources(cells, history, partial(read_parameters, runs), shown)
+        content = to_page(leaderboard, sources, drawn)
+    plots = drawn()
     folder = out / suite
-    for name, content in plots.files.items():
-        write_atomically(folder / name, content)
+    for name, plot in plots.files.items():
+        write_atomically(folder / name, plot)
     links = {
         table: [(title, f"{suite}/{name}") for title, name in names]
         for table, names in plots.names.items()
@@ -106,9 +127,7 @@ def write_leaderboard(
     write_atomically(page, to_markdown(leaderboard, links, leads))
     _remove_others(folder, plots.files)
     if web:
-        shown = Recordings(predictions, draw, records) if draw and records else None
-        sources = Sources(cells, history, partial(read_parameters, runs), shown)
-        write_atomically(html, to_page(leaderboard, sources, plots))
+        write_atomically(html, content)
     return page, data
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from zipfile import BadZipFile, ZipFile
 
 import numpy as np
+from numpy.lib.format import read_array
 from numpy.typing import NDArray
 
 from harness.results.files import read_limited
@@ -64,14 +65,18 @@ def read_test_predictions(folder: Path) -> Predictions:
             # A few bytes can unfold into more than there is memory.
             if sum(p.file_size for p in archive.infolist()) > LARGEST_PREDICTIONS:
                 raise ValueError("unfolds into too much")
-        with (
-            warnings.catch_warnings(action="error"),
-            np.load(io.BytesIO(content), allow_pickle=False) as arrays,
-        ):
-            found = Predictions(*(arrays[f"test_{name}"] for name in names))
+            with warnings.catch_warnings(action="error"):
+                found = Predictions(*(_array(archive, f"test_{n}") for n in names))
     except _DAMAGED as error:
         raise ValueError(f"is no archive of arrays: {error}") from None
     _check(found)
+    return found
+
+
+def _array(archive: ZipFile, name: str) -> NDArray[Any]:
+    """An array as `numpy.savez` names it."""
+    content = archive.read(f"{name}.npy")
+    found: NDArray[Any] = read_array(io.BytesIO(content), allow_pickle=False)
     return found
 
 
@@ -80,7 +85,7 @@ def _check(found: Predictions) -> None:
     texts = (found.records, found.patients)
     if not records or any(t.shape != (records,) or t.dtype.kind != "U" for t in texts):
         raise ValueError("doesn't hold a record's id and a patient in each place")
-    if len(np.unique(found.records)) < records:
+    if len(set(found.records.tolist())) < records:
         raise ValueError("holds a record twice")
     values = found.probabilities
     if values.ndim != 2 or len(values) != records or values.dtype.kind != "f":

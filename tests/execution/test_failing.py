@@ -38,7 +38,19 @@ def test_an_edited_strategy_makes_its_results_stale(tmp_path):
     kept = run("run", str(suite), "--keep-stale", cwd=tmp_path)
     assert "stale results: 1" in kept
     assert "0 to run" in kept
+    page = tmp_path / "leaderboard" / "small.md"
+    stale = "stale: made by another version of the source of strategy edited than is"
+    assert "1/1, 1 stale" in kept
+    assert stale in page.read_text()
+    (elsewhere := tmp_path / "elsewhere").mkdir()
+    report = ("report", "--runs", str(tmp_path / "runs"))
+    assert "1/1, 1 stale" in run(*report, str(suite), cwd=elsewhere)
+    # A plugin that isn't found can't be compared.
+    assert "stale" not in run(*report, "small", cwd=elsewhere)
+    plugins = ("--plugins", str(tmp_path / "plugins"))
+    assert "1/1, 1 stale" in run(*report, "small", *plugins, cwd=elsewhere)
     again = run("run", str(suite), cwd=tmp_path)
     assert "the source of a plugin has changed since (edited)" in again
     assert "1 to run" in again
+    assert "stale" not in page.read_text()
     assert "0 to run" in run("run", str(suite), cwd=tmp_path)

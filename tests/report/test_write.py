@@ -7,8 +7,13 @@ import subprocess
 import sys
 
 import pytest
+from pruning_rows import history, write_history
 
 from harness.errors import ConfigError
+from harness.report.frame import read_suite
+from harness.report.histories import read_history
+from harness.report.leaderboard import build_leaderboard
+from harness.report.plots.suite_plots import draw_suite
 from harness.report.write import write_leaderboard
 
 
@@ -68,3 +73,23 @@ def test_a_report_needs_neither_torch_nor_pandas(filled, tmp_path):
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
     assert (tmp_path / "out" / "demo.md").exists()
+
+
+def test_many_cells_are_drawn_beside_and_look_the_same(runs, tmp_path):
+    for seed in range(100):
+        for strategy in ("baseline", "dbpd"):
+            folder = runs.done(strategy, seed, 0.7)
+            write_history(folder, history(2, kept_share=0.5))
+    folder = runs.suite()
+    where = ("--runs", folder, "--leaderboard", tmp_path / "out")
+    command = [sys.executable, "-m", "harness", "report", "demo", "-q", *where]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+    results = read_suite(folder, "demo")
+    cells = {cell.cell.id: cell for cell in results.cells}
+    here = draw_suite(
+        build_leaderboard(results), lambda cell: read_history(folder, cells[cell])
+    )
+    found = {p.name: p.read_bytes() for p in (tmp_path / "out" / "demo").iterdir()}
+    assert found == here.files
+    assert len(found) == 3

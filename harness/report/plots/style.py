@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
@@ -57,8 +58,22 @@ def svg_of(figure: Figure) -> bytes:
     with warnings.catch_warnings():
         # The text stands in the file as it is; whoever shows it has fonts of their own.
         warnings.filterwarnings("ignore", r"Glyph \d+", UserWarning)
+        _lay_out(figure)
         figure.savefig(stream, format="svg", metadata={"Date": None})
     return stream.getvalue()
+
+
+def _lay_out(figure: Figure) -> None:
+    """Place everything: left to itself, saving draws all of it once more for that."""
+    engine = figure.get_layout_engine()
+    if engine is None:
+        return
+    # Texts are as wide as they are in this format, whose inch has 72 points.
+    FigureCanvasSVG(figure)
+    figure.dpi = 72
+    with suppress(ValueError):  # as in drawing: too little room is no reason to end
+        engine.execute(figure)
+    figure.set_layout_engine(None)
 
 
 def label_of(text: object, longest: int = 100) -> str:

@@ -71,6 +71,22 @@ def draw_suite(
     history
         Gives the epochs of a cell, by its id.
     """
+    tables = draw_tables(leaderboard, history)
+    return with_leads(tables, leaderboard.get("leads", []))
+
+
+def draw_tables(
+    leaderboard: Mapping[str, Any], history: Callable[[str], History]
+) -> SuitePlots:
+    """Draw what belongs to tables, which takes no predictions.
+
+    Parameters
+    ----------
+    leaderboard
+        As `harness.report.leaderboard.outline` gives it.
+    history
+        Gives the epochs of a cell, by its id.
+    """
     plots = SuitePlots()
     stems: set[str] = set()
     for dataset in leaderboard["datasets"]:
@@ -87,11 +103,12 @@ def draw_suite(
                     name = f"{stem}.{kind}.svg"
                     plots.files[name] = svg_of(figure)
                 plots.names.setdefault(key, []).append((title, name))
-    _draw_leads(leaderboard.get("leads", []), plots)
     return plots
 
 
-def _draw_leads(groups: Sequence[Mapping[str, Any]], plots: SuitePlots) -> None:
+def with_leads(plots: SuitePlots, groups: Sequence[Mapping[str, Any]]) -> SuitePlots:
+    """The plots, with the charts by lead of what teachers bought."""
+    plots = SuitePlots(dict(plots.files), plots.names, list(plots.leads))
     stems: set[str] = set()
     for group in groups:
         stem = _stem(group["data"], f"{group['model']} {group['strategy']}", stems)
@@ -103,6 +120,7 @@ def _draw_leads(groups: Sequence[Mapping[str, Any]], plots: SuitePlots) -> None:
             name = f"{stem}.{LEADS}.svg"
             plots.files[name] = svg_of(figure)
         plots.leads.append((alternative_text(group), name))
+    return plots
 
 
 def _stem(dataset: str, model: str | None, taken: set[str]) -> str:

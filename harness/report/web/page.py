@@ -32,19 +32,26 @@ from harness.report.web.colours import declarations
 from harness.report.web.inline_svg import inline_svg
 from harness.report.web.prose import to_html
 from harness.report.web.row_parts import SEED_HEADINGS
-from harness.report.web.table_parts import Figure, Sources, table_part
+from harness.report.web.table_parts import (
+    Figure,
+    Sources,
+    table_figures,
+    table_part,
+)
 from harness.report.wording import plain, plural
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from harness.report.plots.suite_plots import SuitePlots
 
 _GROUP = ("strategy", "data", "model")
-STATES = ("done", "running", "planned", "blocked", "failed")
+STATES = ("done", "running", "planned", "blocked", "failed", "stale")
 
 
-def to_page(leaderboard: Mapping[str, Any], sources: Sources, plots: SuitePlots) -> str:
+def to_page(
+    leaderboard: Mapping[str, Any], sources: Sources, drawn: Callable[[], SuitePlots]
+) -> str:
     """The page, the same from the same values.
 
     Parameters
@@ -53,18 +60,21 @@ def to_page(leaderboard: Mapping[str, Any], sources: Sources, plots: SuitePlots)
         As `build_leaderboard` gives it.
     sources
         What is read of cells beside it.
-    plots
-        As `draw_suite` gives them for it.
+    drawn
+        Gives the plots, as `draw_suite` does for it. It is called once all else is
+        made, since they may still be drawn elsewhere.
     """
     board = dict(leaderboard)
-    leads = _leads(board, plots)
     datasets = [
-        _dataset(number, dataset, sources, plots)
+        _dataset(number, dataset, sources)
         for number, dataset in enumerate(board["datasets"], start=1)
     ]
     tables = [table for dataset in datasets for table in dataset["tables"]]
-    figures = [*leads["figures"], *(f for t in tables for f in t.figures)]
-    colours = {colour for figure in figures for colour in figure.svg.colours}
+    plots = drawn()
+    leads = _leads(board, plots)
+    figures = {table.id: table_figures(table, plots) for table in tables}
+    shown = [leads["figures"], *figures.values()]
+    colours = {colour for some in shown for one in some for colour in one.svg.colours}
     colours |= {
         colour for t in tables for chart in t.charts for colour in chart.colours
     }
@@ -81,6 +91,7 @@ def to_page(leaderboard: Mapping[str, Any], sources: Sources, plots: SuitePlots)
             leads=leads,
             across=_prose(across_blocks(board["across"]), "Across data sets"),
             datasets=datasets,
+            figures=figures,
             required=_prose(unfinished_required(board["required"])),
             legend=_prose([legend(board)]),
             data=_prose([b for d in board["datasets"] for b in data_section(d)]),
@@ -98,9 +109,7 @@ def _prose(blocks: list[str], about: str = "Table") -> Markup:
     return to_html(blocks, about)
 
 
-def _dataset(
-    number: int, dataset: dict[str, Any], sources: Sources, plots: SuitePlots
-) -> dict[str, Any]:
+def _dataset(number: int, dataset: dict[str, Any], sources: Sources) -> dict[str, Any]:
     about = dataset["about"]
     words = [measured_on(about), *mixed_data_warning(about)] if about else []
     columns = dataset_columns(dataset)
@@ -109,7 +118,7 @@ def _dataset(
         "title": plain(dataset["label"]),
         "about": _prose(words),
         "tables": [
-            table_part(f"d{number}-{i}", dataset, table, columns, sources, plots)
+            table_part(f"d{number}-{i}", dataset, table, columns, sources)
             for i, table in enumerate(dataset["tables"], start=1)
         ],
     }

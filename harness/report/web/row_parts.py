@@ -131,6 +131,8 @@ def _seed(seed: Mapping[str, Any]) -> list[str]:
     if seed["failure"]:
         kind, message = seed["failure"]["kind"], seed["failure"]["message"]
         state = f"{state} ({plain(kind)}): {plain(message)}"
+    elif seed.get("stale"):
+        state = f"stale: {plain(', '.join(seed['stale']))} edited since"
     audit = seed.get("audit")
     return [
         str(seed["seed"]),

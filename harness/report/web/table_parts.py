@@ -98,9 +98,12 @@ class Line:
 
 @dataclass(frozen=True)
 class TablePart:
-    """A table with what belongs to it."""
+    """A table with what belongs to it but its plots; `labels` are those of its data set
+    and its model.
+    """
 
     id: str
+    labels: tuple[str, str | None]
     title: str
     training: Markup
     glance: Markup
@@ -109,7 +112,6 @@ class TablePart:
     notes: Markup
     more: Markup
     charts: Sequence[Chart]
-    figures: Sequence[Figure]
     by_class: Sequence[RowPart]
     records: RecordsPart | None
     rows: Sequence[RowPart]
@@ -121,7 +123,6 @@ def table_part(
     table: Mapping[str, Any],
     columns: Sequence[Column],
     sources: Sources,
-    plots: SuitePlots,
 ) -> TablePart:
     """One table of `build_leaderboard`.
 
@@ -150,6 +151,7 @@ def table_part(
     data = table_data(dataset, table, sources.history)
     return TablePart(
         id=name,
+        labels=(dataset["label"], model),
         title=title,
         training=to_html(training_line(dict(table)), title),
         glance=to_html(["\n".join(glance_lines(table))], title),
@@ -158,7 +160,6 @@ def table_part(
         notes=to_html(_notes(table), title),
         more=to_html(_more(table), title),
         charts=_charts(name, data, ids, best),
-        figures=_figures(name, data, plots, (dataset["label"], model)),
         by_class=[part for part in parts if part.classes],
         records=records_part(dataset, rows, sources.cells, sources.recordings),
         rows=parts,
@@ -220,15 +221,14 @@ def _charts(
     return [chart for chart in found if chart]
 
 
-def _figures(
-    name: str, data: TableData, plots: SuitePlots, key: tuple[str, str | None]
-) -> list[Figure]:
-    """Whatever else was drawn of the table."""
+def table_figures(table: TablePart, plots: SuitePlots) -> list[Figure]:
+    """Whatever else was drawn of a table."""
+    about = " · ".join(label for label in table.labels if label is not None)
     found = []
     # The page has a front of its own, whose points are links.
-    names = [(t, file) for t, file in plots.names.get(key, ()) if t != FRONT]
+    names = [(t, file) for t, file in plots.names.get(table.labels, ()) if t != FRONT]
     for number, (title, file) in enumerate(names, start=1):
-        place = f"{name}-p{number}"
-        shown = inline_svg(plots.files[file], f"{place}-", f"{data.title}: {title}")
+        place = f"{table.id}-p{number}"
+        shown = inline_svg(plots.files[file], f"{place}-", f"{about}: {title}")
         found.append(Figure(place, title, shown))
     return found

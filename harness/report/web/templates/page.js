@@ -51,14 +51,15 @@
     whole: (row) => row.dataset.state === "whole",
     partial: (row) => row.dataset.state === "partial",
   };
+  const others = (row) => (row.dataset.others ?? "").split(" ");
+  const fit = (row) => fits[which.value]?.(row) ?? others(row).includes(which.value);
   const rows = all(".board tbody tr");
   const apply = () => {
     const text = filter.value.trim().toLowerCase();
     const left = new Set();
     rows.forEach((row) => {
-      const fit = row.dataset.name.toLowerCase().includes(text) && fits[which.value](row);
-      row.hidden = !fit;
-      if (fit) left.add(row.dataset.row);
+      row.hidden = !(row.dataset.name.toLowerCase().includes(text) && fit(row));
+      if (!row.hidden) left.add(row.dataset.row);
     });
     all(".bars tr[data-row]").forEach((row) => { row.hidden = !left.has(row.dataset.row); });
     all("details.row").forEach((part) => { part.hidden = !left.has(part.id); });
