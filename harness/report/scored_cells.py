@@ -22,8 +22,10 @@ from harness.statistics import (
     Scores,
     class_f1,
     decision_figures,
+    draws_for,
     probability_figures,
     resampled_macro_f1,
+    swayed_macro_f1,
 )
 
 if TYPE_CHECKING:
@@ -66,10 +68,9 @@ class Judged:
         """All that isn't resampled."""
         truth, predicted = self.decided.truth, self.decided.predicted
         found = decision_figures(truth, predicted, self.task)
-        del found[MACRO_F1]
         if self.thresholds is not None:
             tuned = self.probabilities >= self.thresholds
-            found[TUNED] = decision_figures(truth, tuned, self.task)[MACRO_F1]
+            found[TUNED] = swayed_macro_f1(truth, tuned)
         return found | probability_figures(truth, self.probabilities, self.task)
 
 
@@ -95,9 +96,8 @@ class ScoredCells:
         different = {
             id(p): p for one in judged.values() for p in [one.decided.patients]
         }
-        self._draws = PatientDraws(
-            p for one in different.values() for p in one.tolist()
-        )
+        patients = (p for one in different.values() for p in one.tolist())
+        self._draws = PatientDraws(patients, draws_for(len(judged)))
 
     def comparable(self, cells: Sequence[CellResult | None]) -> bool:
         """Whether all of them are there, and judged on the same test records."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from statistics import fmean, stdev
+import math
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 
 def summarise(values: Iterable[float | None]) -> dict[str, Any] | None:
@@ -21,10 +21,17 @@ def summarise(values: Iterable[float | None]) -> dict[str, Any] | None:
     known = [value for value in values if value is not None]
     if not known:
         return None
+    mean = math.fsum(known) / len(known)
     return {
-        "mean": fmean(known),
-        "spread": stdev(known) if len(known) > 1 else None,
+        "mean": mean,
+        "spread": _spread(known, mean) if len(known) > 1 else None,
         "min": min(known),
         "max": max(known),
         "n": len(known),
     }
+
+
+def _spread(values: Sequence[float], mean: float) -> float:
+    # Far faster than statistics.stdev, of which a large suite needs ten thousand.
+    squares = math.fsum((value - mean) ** 2 for value in values)
+    return math.sqrt(squares / (len(values) - 1))

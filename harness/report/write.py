@@ -23,7 +23,7 @@ _MANY_CELLS = 200
 _PLOT = re.compile(r"\]\(([^)\s]+\.svg)\)")
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
     from harness.report.frame import CellResult
@@ -94,22 +94,22 @@ def write_leaderboard(
     missing = web and not html.is_file()
     if not anew and not missing and _is_written(page, data, to_json(first)):
         return page, data
+    tables = _drawing(first, history, list(cells))
     # These take numpy and matplotlib, which a mistaken name shouldn't wait for.
     from harness.report.judgement import judge
     from harness.report.parameters import read_parameters
-    from harness.report.plots.suite_plots import draw_tables, with_leads
+    from harness.report.plots.suite_plots import with_leads
     from harness.report.web.page import to_page
     from harness.report.web.record_parts import Recordings
     from harness.report.web.table_parts import Sources
 
-    draw_all = partial(draw_tables, first, history)
-    tables = beside(draw_all) if len(cells) >= _MANY_CELLS else draw_all
     leaderboard = judge(first, results, predictions, history)
 
     @cache
     def drawn() -> SuitePlots:
         return with_leads(tables(), leaderboard.get("leads", []))
 
+    figures = to_json(leaderboard)
     if web:
         shown = Recordings(predictions, draw, records) if draw and records else None
         sources = Sources(cells, history, partial(read_parameters, runs), shown)
@@ -123,12 +123,32 @@ def write_leaderboard(
         for table, names in plots.names.items()
     }
     leads = [(text, f"{suite}/{name}") for text, name in plots.leads]
-    write_atomically(data, to_json(leaderboard))
+    write_atomically(data, figures)
     write_atomically(page, to_markdown(leaderboard, links, leads))
     _remove_others(folder, plots.files)
     if web:
         write_atomically(html, content)
     return page, data
+
+
+def _drawing(
+    board: Mapping[str, Any],
+    history: Callable[[str], list[EpochRow]],
+    cells: Sequence[str],
+) -> Callable[[], SuitePlots]:
+    """What waits for the plots of tables: of many cells, they are drawn beside."""
+
+    def draw_all() -> SuitePlots:
+        from harness.report.plots.suite_plots import draw_tables
+
+        return draw_tables(board, history)
+
+    if len(cells) < _MANY_CELLS:
+        return draw_all
+    # Read before, they are in both processes.
+    for cell in cells:
+        history(cell)
+    return beside(draw_all)
 
 
 def _is_written(page: Path, data: Path, content: str) -> bool:

@@ -11,9 +11,10 @@ from harness.statistics.influence import (
     class_f1,
     decision_figures,
     probability_figures,
+    swayed_macro_f1,
 )
 from harness.statistics.macro_f1 import Decisions, resampled_macro_f1
-from harness.statistics.patient_draws import DRAWS, PatientDraws
+from harness.statistics.patient_draws import DRAWS, PatientDraws, draws_for
 from harness.statistics.scores import Arm, Scores
 
 __all__ = [
@@ -26,9 +27,11 @@ __all__ = [
     "Swayed",
     "class_f1",
     "decision_figures",
+    "draws_for",
     "estimate",
     "estimate_apart",
     "probability_figures",
     "resampled_macro_f1",
     "share_of_gap_closed",
+    "swayed_macro_f1",
 ]

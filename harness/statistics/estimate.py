@@ -27,7 +27,7 @@ trainings being the same.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,11 +77,10 @@ class Estimate:
 def estimate(arm: Arm) -> Estimate:
     """The mean of the scores, or of paired differences, with its 95 % interval."""
     mean = float(arm.values.mean())
-    patients_error = _root(float(arm.covariance(arm).mean()))
     if len(arm) == 1:
-        return Estimate(mean, None, patients_error)
-    variances = _variances([arm], np.ones(1))
-    return Estimate(mean, variances.reach, patients_error)
+        return Estimate(mean, None, _root(float(arm.covariance(arm)[0, 0])))
+    variances = _variances(arm)
+    return Estimate(mean, variances.reach, _root(variances.patients))
 
 
 def estimate_apart(ours: Arm, theirs: Arm) -> Estimate:
@@ -99,7 +98,7 @@ def estimate_apart(ours: Arm, theirs: Arm) -> Estimate:
     patients_error = _root(alone - 2 * across)
     if min(sizes) == 1:
         return Estimate(mean, None, patients_error)
-    parts = [_variances([arm], np.ones(1)) for arm in arms]
+    parts = [_variances(arm) for arm in arms]
     found = _Variances(
         own=tuple(part.own[0] for part in parts),
         sizes=tuple(sizes),
@@ -130,8 +129,15 @@ def share_of_gap_closed(
     mean = float(gain.values.mean())
     share = mean / above.mean
 
+    own, cross, other = (
+        gain.covariance(gain),
+        gain.covariance(gap),
+        gap.covariance(gap),
+    )
+
     def excludes(q: float) -> bool:
-        rest = _variances([gain, gap], np.array([1.0, -q]))
+        covariance = own - q * (cross + cross.T) + q**2 * other
+        rest = _variances_of(gain.values - q * gap.values, covariance)
         return abs(mean - q * above.mean) > rest.reach
 
     ends = [_boundary(excludes, share, side) for side in (-1.0, 1.0)]
@@ -176,18 +182,24 @@ class _Variances:
         return student_95(degrees) * math.sqrt(variance)
 
 
-def _variances(arms: Sequence[Arm], weights: Floats) -> _Variances:
-    """Of the mean over replicates of a sum of arms, each with its weight."""
-    replicates = len(arms[0])
-    scores = weights @ np.stack([arm.values for arm in arms])
-    tables = np.array([[one.covariance(other) for other in arms] for one in arms])
-    table = np.einsum("i,j,ijrs->rs", weights, weights, tables)
-    pairs = replicates * (replicates - 1)
+def _variances(arm: Arm) -> _Variances:
+    return _variances_of(arm.values, arm.covariance(arm))
+
+
+def _variances_of(values: Floats, covariance: Floats) -> _Variances:
+    """Of the mean over replicates: their values, and what the sampling of patients does
+    to them.
+    """
+    replicates = len(values)
+    whole = float(covariance.sum())
+    apart = whole - float(covariance.trace())
+    mean = float(values.sum()) / replicates
+    squares = float(((values - mean) ** 2).sum())
     return _Variances(
-        own=(float(scores.var(ddof=1)),),
+        own=(squares / (replicates - 1),),
         sizes=(replicates,),
-        shared=float(table.sum() - np.trace(table)) / pairs,
-        patients=float(table.mean()),
+        shared=apart / (replicates * (replicates - 1)),
+        patients=whole / replicates**2,
     )
 
 

@@ -34,18 +34,20 @@ class Swayed:
 
 
 def decision_figures(truth: Flags, predicted: Flags, task: Task) -> dict[str, Swayed]:
-    """Figures of decisions, both of shape (records, classes), by name.
-
-    `macro_f1`; `accuracy`, or for multi-label tasks `exact_match` and
-    `label_accuracy`.
+    """Shares of decisions, both of shape (records, classes), that are right, by name:
+    `accuracy`, or for multi-label tasks `exact_match` and `label_accuracy`.
     """
     right = truth == predicted
     whole = right.all(axis=1)
-    figures = {"macro_f1": _mean(class_f1(truth, predicted))}
     if task == "single-label":
-        return figures | {"accuracy": _share(whole)}
+        return {"accuracy": _share(whole)}
     each = right.mean(axis=1)
-    return figures | {"exact_match": _share(whole), "label_accuracy": _share(each)}
+    return {"exact_match": _share(whole), "label_accuracy": _share(each)}
+
+
+def swayed_macro_f1(truth: Flags, predicted: Flags) -> Swayed:
+    """The mean of F1 over classes."""
+    return _mean(class_f1(truth, predicted))
 
 
 def class_f1(truth: Flags, predicted: Flags) -> list[Swayed]:

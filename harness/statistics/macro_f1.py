@@ -125,10 +125,9 @@ def _macro_f1(product: Counts, cells: int) -> Floats:
     whichever order they were added up.
     """
     classes = product.shape[1] // (1 + 2 * cells)
-    rows = product.astype(np.float64).reshape(len(product), -1, classes)
+    rows = product.reshape(len(product), -1, classes)
     actual, claimed, hits = rows[:, :1], rows[:, 1::2], rows[:, 2::2]
-    denominator = actual + claimed
-    f1 = np.zeros_like(denominator)
-    np.divide(2 * hits, denominator, out=f1, where=denominator > 0)
-    mean: Floats = f1.mean(axis=2)
+    # Where nothing is true or claimed nothing is hit, so that F1 is 0 there.
+    f1 = hits / np.maximum(actual + claimed, 1, dtype=np.float64)
+    mean: Floats = f1.sum(axis=2) * (2 / classes)
     return mean.T

@@ -90,7 +90,7 @@ class Arm:
         """
         table = self.scores.covariance
         parts = [
-            one * two * table[np.ix_(rows, columns)]
+            one * two * table[rows[:, None], columns]
             for one, rows in self.terms
             for two, columns in other.terms
         ]

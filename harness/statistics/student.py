@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 
@@ -12,6 +13,7 @@ _PRECISE = 1e-13
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(64)
 
 
+@lru_cache(maxsize=1024)
 def student_95(degrees: float) -> float:
     """The t that |T| exceeds with a probability of 5 %.
 

@@ -12,6 +12,7 @@ from harness.statistics.influence import (
     class_f1,
     decision_figures,
     probability_figures,
+    swayed_macro_f1,
 )
 
 CLASSES = 3
@@ -83,7 +84,8 @@ def binned_error(truth, scores, weights):
 def test_values_and_slopes_are_those_of_scikit_learn(case):
     task, scores, labels = case
     truth, predicted = decisions(scores, labels, task)
-    figures = decision_figures(truth, predicted, task)
+    figures = {"macro_f1": swayed_macro_f1(truth, predicted)}
+    figures |= decision_figures(truth, predicted, task)
     figures |= probability_figures(truth, scores, task)
     whole = evaluate_probabilities(scores, labels, "ABC", task)
     for name, found in figures.items():

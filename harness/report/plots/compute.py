@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.report.curve_points import ROUND
 from harness.report.plots.lines import draw_seeds
-from harness.report.plots.style import add_legend, as_multiples, new_figure
+from harness.report.plots.style import add_legend, as_multiples, new_panel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,8 +28,7 @@ def draw(table: TableData) -> Figure | None:
     Where a row has rounds it is shown at the end of each: most begin from weights that
     have learnt nothing yet.
     """
-    figure = new_figure(4.2, f"{table.title}: quality against compute")
-    panel = figure.subplots()
+    figure, panel = new_panel(4.2, f"{table.title}: quality against compute")
     legend: dict[str, Artist] = {}
     furthest = 0.0
     for row in table.rows:

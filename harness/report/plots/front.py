@@ -11,7 +11,7 @@ from harness.report.plots.style import (
     MARK,
     add_legend,
     as_multiples,
-    new_figure,
+    new_panel,
 )
 
 if TYPE_CHECKING:
@@ -41,8 +41,7 @@ def draw(table: TableData) -> Figure | None:
     rows = [row for row in table.rows if row.row["strategy"] in table.compared]
     if len(rows) < 2:
         return None
-    figure = new_figure(4.2, f"{table.title}: macro-F1 against compute")
-    panel = figure.subplots()
+    figure, panel = new_panel(4.2, f"{table.title}: macro-F1 against compute")
     legend: dict[str, Artist] = {}
     on_it = [row for row in rows if row.row["strategy"] in table.front]
     for i, row in enumerate(rows):

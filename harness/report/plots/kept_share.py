@@ -89,15 +89,16 @@ def _draw_classes(
         for row in rows:
             means = [_share_of(history, name) for history in row.histories]
             draw_mean(panel, row, means, linewidth=1.2, markersize=2.5)
-        _dress(panel)
+        _dress(panel, most_ticks=4)
+        panel.set_yticks([0.0, 0.5, 1.0])
     for panel in panels[len(names) :]:
         panel.set_visible(False)
     for panel in panels[: len(names)][-COLUMNS:]:
         panel.tick_params(labelbottom=True)
 
 
-def _dress(panel: Axes, y: str = "", x: str = "") -> None:
+def _dress(panel: Axes, y: str = "", x: str = "", most_ticks: int = 9) -> None:
     panel.set_ylim(-0.03, 1.05)
     panel.set_ylabel(y)
     panel.set_xlabel(x)
-    as_whole_numbers(panel.xaxis)
+    as_whole_numbers(panel.xaxis, most_ticks)

@@ -18,6 +18,7 @@ from harness.report.wording import engineering, plain
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
     from matplotlib.axis import Axis
 
 # Okabe & Ito's palette, which people with any colour vision can tell apart.
@@ -41,6 +42,11 @@ _STYLE: dict[Any, Any] = {
     "axes.axisbelow": True,
     "legend.frameon": False,
 }
+_TITLE = 0.06
+_MARGINS = (0.7, 0.12, 0.36, 0.6)
+"""Around the panel of a figure that has one: left, right, top, and below without the
+legend, in inches.
+"""
 _INCHES_A_CHARACTER = 0.072
 _INCHES_A_LINE = 0.2
 
@@ -90,25 +96,48 @@ def new_figure(height: float, title: str) -> Figure:
     return figure
 
 
+def new_panel(height: float, title: str) -> tuple[Figure, Axes]:
+    """A figure with a single panel, whose place is known: to find it takes longer than
+    all the rest.
+    """
+    figure = Figure(figsize=(WIDTH, height), facecolor="white")
+    figure.suptitle(label_of(title, 120), fontsize=11, y=1 - _TITLE / height, va="top")
+    return figure, figure.subplots()
+
+
 def add_legend(figure: Figure, entries: dict[str, Artist]) -> None:
     """A legend under all panels, in as many columns as there is room for."""
     if not entries:
         return
     longest = max(map(len, entries)) * _INCHES_A_CHARACTER + 0.7
     columns = max(1, min(len(entries), int(WIDTH / longest)))
+    lines = ceil(len(entries) / columns)
+    before = figure.get_figheight()
+    height = before + lines * _INCHES_A_LINE
+    figure.set_figheight(height)
+    placed = figure.get_layout_engine() is None
     figure.legend(
         list(entries.values()),
         list(entries),
-        loc="outside lower center",
+        loc="lower center" if placed else "outside lower center",
         ncols=columns,
     )
-    lines = ceil(len(entries) / columns)
-    figure.set_figheight(figure.get_figheight() + lines * _INCHES_A_LINE)
+    if placed:
+        left, right, top, bottom = _MARGINS
+        figure.subplots_adjust(
+            left=left / WIDTH,
+            right=1 - right / WIDTH,
+            top=1 - top / height,
+            bottom=(bottom + height - before) / height,
+        )
+        figure.suptitle(
+            figure.get_suptitle(), fontsize=11, y=1 - _TITLE / height, va="top"
+        )
 
 
-def as_whole_numbers(axis: Axis) -> None:
-    """Ticks at whole numbers."""
-    axis.set_major_locator(MaxNLocator(integer=True))
+def as_whole_numbers(axis: Axis, most: int = 9) -> None:
+    """Ticks at whole numbers, at most so many."""
+    axis.set_major_locator(MaxNLocator(most, integer=True))
 
 
 def as_amounts(axis: Axis) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from markdown_it import MarkdownIt
@@ -28,6 +29,7 @@ def to_html(blocks: Iterable[str], about: str) -> Markup:
     return Markup("\n").join(_block(block, about) for block in blocks)
 
 
+@lru_cache(maxsize=256)
 def _block(block: str, about: str) -> Markup:
     if block.startswith(_FOLD) or block == _FOLD_END:
         return Markup(block)  # noqa: S704
