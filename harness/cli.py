@@ -175,7 +175,8 @@ def plan(
     "--format",
     "form",
     type=click.Choice(["csv", "json", "latex"]),
-    help="Print the rows (mean, spread and n of each figure), and write nothing.",
+    help="Print the rows (each figure with its spread and interval, the verdict), and "
+    "write nothing.",
 )
 @click.option(
     "--open", "in_browser", is_flag=True, help="Show the web page in a browser."

@@ -11,11 +11,11 @@ from harness.report.wording import escape
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-HEADING = "## Across data sets"
+HEADING = "## Across tables"
 MEANING = (
     "Ranks of the strategies that every table below ranks, among each other, and their "
     "mean. Where rows can't be told apart, each takes the middle of the places that it "
-    "could take."
+    "could take. Tables on the same patients aren't independent."
 )
 
 

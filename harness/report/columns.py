@@ -48,7 +48,8 @@ def columns_for(task: str | None, class_subsets: list[str]) -> list[Column]:
     """The columns of a table on a data set of that task, left to right."""
     correctness = _MULTI_LABEL if task == "multi-label" else _SINGLE_LABEL
     subsets = [_subset_column(name) for name in class_subsets]
-    return [*_RANKING, *correctness, *subsets, *_PROBABILITIES, *_COSTS]
+    columns = [*_RANKING, *correctness, *subsets, *_COSTS, *_PROBABILITIES]
+    return sorted(columns, key=lambda column: column.aside)
 
 
 def _subset_column(name: str) -> Column:
@@ -133,9 +134,9 @@ _RANKING = [
         RANK,
         _rank,
         lambda row: row["rank"],
-        "1 + the number of rows that are measurably better, once all seeds are done: "
-        "rows that can't be told apart share a rank, and one whose seeds differ much "
-        "may share it with rows far above. † see the row's footnote first",
+        "1 + the number of rows that are measurably better, once all seeds are done, "
+        "but none above a row of a higher mean: rows that can't be told apart share a "
+        "rank. † see the row's footnote first",
     ),
     Column(
         STRATEGY,
@@ -154,8 +155,7 @@ _RANKING = [
         _interval,
         lambda row: row["intervals"] and row["intervals"]["figures"]["macro_f1"]["low"],
         "interval of the mean of macro-F1. It holds how trainings fall out and which "
-        "patients are in the test split; ‡ the former alone, as the predictions "
-        "aren't known",
+        "patients are in the test split (‡ the former alone)",
     ),
     Column(
         "to the baseline",

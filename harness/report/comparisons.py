@@ -56,8 +56,9 @@ def compare(
     pairs
         Pairs of the same seed and split.
     scored
-        What knows the records of a cell, by the cell's id; a pair that it doesn't know
-        is taken without them.
+        What knows the records of a cell, by the cell's id; a pair that it doesn't know,
+        or that was judged on two sets of records, is left out. Empty: pairs are taken
+        without records.
     planned
         How many pairs there should be; None: all are there.
 
@@ -96,7 +97,8 @@ def compare(
     for figure in ALSO_COMPARED if known else ():
         if both := _arms(found.ours, found.theirs, figure, known):
             other = both[0].minus(both[1])
-            part["others"][figure] = _told(other, estimate(other))
+            sure = estimate(by_split(other, found.ours))
+            part["others"][figure] = _told(other, sure)
     return part
 
 
@@ -119,20 +121,24 @@ class _Compared:
     @classmethod
     def of(cls, pairs: Pairs, scored: Mapping[str, ScoredCells]) -> _Compared | None:
         done = [(a, b) for a, b in pairs if is_scored(a) and is_scored(b)]
+        known = None
+        if scored:
+            known = _knowing(done, scored)
+            done = [pair for pair in done if known and known.comparable(pair)]
         if not done:
             return None
         ours, theirs = ([pair[side] for pair in done] for side in (0, 1))
-        known = _scored_together(done, scored)
         arms = _arms(ours, theirs, MACRO_F1, known) or _arms_of_seeds(ours, theirs)
         gain = arms[0].minus(arms[1])
-        return cls(ours, theirs, known, gain, estimate(gain))
+        return cls(ours, theirs, known, gain, estimate(by_split(gain, ours)))
 
     @property
     def verdict(self) -> str:
         patients = (
             self.known.patients([*self.ours, *self.theirs]) if self.known else None
         )
-        return verdict_of(self.estimate, len(self.ours), patients)
+        replicates = len(by_split(self.gain, self.ours))
+        return verdict_of(self.estimate, replicates, patients)
 
 
 def is_scored(cell: CellResult) -> bool:
@@ -146,7 +152,7 @@ def verdict_of(found: Estimate, pairs: int, patients: int | None) -> str:
     Parameters
     ----------
     pairs
-        Of how many trainings it is the mean.
+        Of how many trainings, or splits, it is the mean.
     patients
         Of the test split; None where they aren't known.
     """
@@ -191,12 +197,16 @@ def compare_with_controls(
     ]
 
 
-def interval(found: Estimate) -> tuple[float | None, float | None]:
-    """The ends of a 95 % interval, rounded to what every machine agrees on."""
+def interval(
+    found: Estimate, least: float = -1.0, most: float = 1.0
+) -> tuple[float | None, float | None]:
+    """The ends of a 95 % interval, rounded to what every machine agrees on, and within
+    what the figure can be.
+    """
     if found.reach is None:
         return None, None
-    ends = found.mean - found.reach, found.mean + found.reach
-    return round(ends[0], _DIGITS), round(ends[1], _DIGITS)
+    low, high = found.mean - found.reach, found.mean + found.reach
+    return round(max(low, least), _DIGITS), round(min(high, most), _DIGITS)
 
 
 def _told(gain: Arm, found: Estimate) -> Part:
@@ -204,21 +214,24 @@ def _told(gain: Arm, found: Estimate) -> Part:
     return {"difference": summarise(gain.values.tolist()), "low": low, "high": high}
 
 
-def _scored_together(
-    pairs: Pairs, scored: Mapping[str, ScoredCells]
-) -> ScoredCells | None:
-    """What knows the records of all of them, each pair judged on the same ones."""
-    known = {
-        id(found): found for pair in pairs for c in pair for found in _of(c, scored)
-    }
-    if len(known) != 1:
-        return None
-    (together,) = known.values()
-    return together if all(map(together.comparable, pairs)) else None
+def by_split(gain: Arm, cells: Sequence[CellResult]) -> Arm:
+    """Trainings on the same split averaged, where there are several splits: they share
+    the records that they were trained on.
+
+    Parameters
+    ----------
+    cells
+        Those of the trainings, in the same order.
+    """
+    labels = [cell.cell.dataset for cell in cells]
+    return gain.averaged(labels) if len(set(labels)) > 1 else gain
 
 
-def _of(cell: CellResult, scored: Mapping[str, ScoredCells]) -> list[ScoredCells]:
-    return [scored[cell.cell.id]] if cell.cell.id in scored else []
+def _knowing(pairs: Pairs, scored: Mapping[str, ScoredCells]) -> ScoredCells | None:
+    """What knows the records of the cells: those of a data set are known together."""
+    return next(
+        (scored[c.cell.id] for p in pairs for c in p if c.cell.id in scored), None
+    )
 
 
 def _arms(

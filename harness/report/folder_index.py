@@ -159,7 +159,7 @@ def _lines(board: Board) -> Iterator[list[str]]:
 
 
 def _cells(states: Mapping[str, int]) -> str:
-    others = [f"{states[s]} {s}" for s in ("failed", "blocked") if states.get(s)]
+    others = [f"{states[s]} {s}" for s in sorted(states) if s != "done" and states[s]]
     done = f"{states.get('done', 0)} of {sum(states.values())}"
     return ", ".join([done, *others])
 

@@ -34,7 +34,7 @@ def smallest_shown(rows: Sequence[Row]) -> str | None:
     found = [
         part["smallest_shown"]
         for row in rows
-        if (part := row["against_baseline"]) and part["smallest_shown"] is not None
+        if (part := row["against_baseline"]) and part["smallest_shown"]
     ]
     if not found:
         return None
@@ -42,7 +42,7 @@ def smallest_shown(rows: Sequence[Row]) -> str | None:
     span = low if low == high else f"{low} to {high}, depending on the row"
     return (
         "Smallest difference in macro-F1 to the baseline that so many test patients "
-        f"could show (80 % power): {span}."
+        f"could show, were trainings no source of chance (80 % power): {span}."
     )
 
 

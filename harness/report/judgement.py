@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from harness.report.comparisons import compare_with_controls
 from harness.report.lead_groups import lead_groups
 from harness.report.leads import describe_leads
-from harness.report.ranks import mean_ranks, standings, verdicts_between
+from harness.report.ranks import mean_ranks, ranks, verdicts_between
 from harness.report.scored_cells import score_suite
 from harness.report.time_to_target import goals_of, time_to_target
 from harness.report.uncertainty import against_baseline, row_intervals
@@ -97,7 +97,7 @@ def _judge_table(
         if row["macro_f1"] and row["done"] == row["cells"]
     ]
     verdicts = verdicts_between({label: members[label] for label in whole}, scored)
-    stands = standings(whole, verdicts)
+    ranked = ranks(whole, verdicts)
     rows = []
     for row in table["rows"]:
         label = row["strategy"]
@@ -106,7 +106,7 @@ def _judge_table(
         rows.append(
             {
                 **row,
-                "rank": stands[label].rank if label in stands else None,
+                "rank": ranked.get(label),
                 "intervals": row_intervals(found, scored),
                 "against_baseline": (
                     None if is_baseline else against_baseline(found, baseline, scored)

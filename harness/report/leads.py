@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from harness.report.comparisons import FEWEST_SEEDS, UNMEASURED, VERDICTS, compare
+from harness.report.comparisons import (
+    FEWEST_SEEDS,
+    TOO_FEW_SEEDS,
+    UNMEASURED,
+    VERDICTS,
+    by_split,
+    compare,
+)
 from harness.report.lead_groups import UNTAUGHT, lead_groups
 from harness.report.summary import summarise
 from harness.report.wording import plural
@@ -110,8 +117,8 @@ def _compared(
     pairs: Sequence[tuple[CellResult | None, CellResult | None]], scored: Scored
 ) -> Part:
     """The first of each pair minus the second, of those whose records are known."""
-    usable = [(a, b) for a, b in pairs if a and b and _comparable((a, b), scored)]
-    return compare(usable, scored, len(pairs))
+    known = [(a, b) for a, b in pairs if a and b]
+    return compare(known, scored, len(pairs))
 
 
 def _comparable(cells: Sequence[CellResult | None], scored: Scored) -> bool:
@@ -125,11 +132,13 @@ def _gap(replicates: Sequence[Replicate], scored: Scored) -> Part:
     whole = [[c for c in arm if c] for arm in arms if _comparable(arm, scored)]
     if not whole:
         return _no_gap(UNMEASURED)
-    if len(whole) < FEWEST_SEEDS:
-        return _no_gap("too few seeds")
     known = scored[whole[0][0].cell.id]
-    found = [known.arm(cells) for cells in zip(*whole, strict=True)]
-    share = share_of_gap_closed(*(arm for arm in found if arm))
+    taught = [cells[0] for cells in whole]
+    scores = [known.arm(cells) for cells in zip(*whole, strict=True)]
+    found = [by_split(arm, taught) for arm in scores if arm]
+    if len(found[0]) < FEWEST_SEEDS:
+        return _no_gap(TOO_FEW_SEEDS)
+    share = share_of_gap_closed(*found)
     if share is None:
         return _no_gap(NO_GAP)
     ends = (round(value, _DIGITS) for value in share)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.report.glance import smallest_shown
 from harness.report.row import FIGURES
 from harness.report.wording import (
-    SEEDS_ALONE,
     engineering,
     escape,
     percent,
@@ -16,6 +15,9 @@ from harness.report.wording import (
     settings,
     signed,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 FEW_SEEDS = 3
 
@@ -25,15 +27,24 @@ Row = dict[str, Any]
 def table_notes(table: dict[str, Any]) -> list[str]:
     """Failures, flagged audits, few seeds and whatever else limits a table."""
     rows = table["rows"]
-    each = [note for row in rows for note in _row_notes(row)]
     return [
-        *each,
+        *_told_together(
+            (row["strategy"], note) for row in rows for note in _row_notes(row)
+        ),
         *_unbeaten_notes(table["comparisons"]),
         *_smallest_note(rows),
         *_records_notes(table["without_records"]),
         *_baseline_note(table),
         *_shared_notes(rows),
     ]
+
+
+def _told_together(notes: Iterable[tuple[str, str]]) -> list[str]:
+    """A line for each note, with all rows that it's about."""
+    rows: dict[str, list[str]] = {}
+    for strategy, note in notes:
+        rows.setdefault(note, []).append(f"**{escape(strategy)}**")
+    return [f"{', '.join(names)}: {note}" for note, names in rows.items()]
 
 
 def _smallest_note(rows: list[Row]) -> list[str]:
@@ -45,8 +56,7 @@ def _records_notes(found: list[Row]) -> list[str]:
     """Whose intervals lack the test records, and why."""
     return [
         f"**{escape(one['strategy'])}**: {_seeds(one['seeds'])}: "
-        f"{escape(one['reason'])}, so intervals hold the spread of seeds alone "
-        f"({SEEDS_ALONE})"
+        f"{escape(one['reason'])}, so that it has no interval and isn't compared"
         for one in found
     ]
 
@@ -109,7 +119,7 @@ def _row_notes(row: Row) -> list[str]:
     )
     if partly:
         notes.append(f"not measured on every seed: {', '.join(partly)}")
-    return [f"**{escape(row['strategy'])}**: {note}" for note in notes]
+    return notes
 
 
 def _matched(match: Row) -> str:

@@ -27,11 +27,6 @@ class Standing:
     others: int
 
     @property
-    def rank(self) -> int:
-        """1 + the number of rows that are measurably better."""
-        return 1 + self.below
-
-    @property
     def middle(self) -> float:
         """The middle of the places that it could take, rows that can't be told apart
         from it counting half.
@@ -69,6 +64,22 @@ def standings(labels: Sequence[str], verdicts: Verdicts) -> dict[str, Standing]:
     for label in labels:
         said = [verdicts[label, other] for other in labels if other != label]
         found[label] = Standing(said.count(WORSE), said.count(BETTER), len(said))
+    return found
+
+
+def ranks(labels: Sequence[str], verdicts: Verdicts) -> dict[str, int]:
+    """1 + the number of rows that are measurably better, but no row is ranked above one
+    that stands before it.
+
+    Parameters
+    ----------
+    labels
+        In the order of the rows' means, best first.
+    """
+    found, last = {}, 1
+    for label, standing in standings(labels, verdicts).items():
+        last = max(last, 1 + standing.below)
+        found[label] = last
     return found
 
 

@@ -255,6 +255,8 @@ class EpochRow(File):
     # Shares of weights that are added up in another order may come out above 1.
     kept_share: Number | None = None
     kept_share_by_class: dict[str, Number | None] = {}
+    sparsity: Share | None = None
+    """Of the weights that can be pruned, at its end."""
     # Both so far.
     effective_epochs: Number | None = None
     flops: Number | None = None

@@ -21,12 +21,14 @@ def summarise(values: Iterable[float | None]) -> dict[str, Any] | None:
     known = [value for value in values if value is not None]
     if not known:
         return None
-    mean = math.fsum(known) / len(known)
+    least, most = min(known), max(known)
+    # Of equal values rounding would make a spread.
+    mean = least if least == most else math.fsum(known) / len(known)
     return {
         "mean": mean,
         "spread": _spread(known, mean) if len(known) > 1 else None,
-        "min": min(known),
-        "max": max(known),
+        "min": least,
+        "max": most,
         "n": len(known),
     }
 

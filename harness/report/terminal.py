@@ -9,7 +9,10 @@ from tabulate import tabulate
 from harness.report.columns import FOOTNOTE, Column, columns_for
 from harness.report.wording import plain
 
-_SHOWN = ("#", "macro-F1", "effective epochs", "compute", "training time", "seeds done")
+_SHOWN = (
+    *("#", "macro-F1", "verdict", "effective epochs", "compute", "training time"),
+    "seeds done",
+)
 
 
 def summary_lines(leaderboard: dict[str, Any]) -> list[str]:

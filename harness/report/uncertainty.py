@@ -26,7 +26,13 @@ Part = dict[str, Any]
 def row_intervals(
     cells: Sequence[CellResult], scored: Mapping[str, ScoredCells]
 ) -> Part | None:
-    """95 % intervals of a row's means over seeds; None where no cell is done.
+    """95 % intervals of a row's means over seeds; None where no cell is done, or the
+    records of one aren't known.
+
+    Parameters
+    ----------
+    scored
+        As for `harness.report.comparisons.compare`.
 
     Returns
     -------
@@ -39,12 +45,14 @@ def row_intervals(
     done = [cell for cell in cells if is_scored(cell)]
     if not done:
         return None
-    known = _known(done, scored)
-    if known is None:
+    if not scored:
         values = [c.result.metrics.test.macro_f1 if c.result else None for c in done]
         scores = Scores.without_patients(np.array(values, dtype=np.float64))
         alone = _told(scores.arm(range(len(done)))) | {"patients_error": None}
         return {"holds": SEEDS, "figures": {MACRO_F1: alone}, "f1": {}}
+    known = _known(done, scored)
+    if known is None:
+        return None
     arms = {name: known.arm(done, name) for name in (MACRO_F1, *ALSO_COMPARED)}
     return {
         "holds": SEEDS_AND_RECORDS,
@@ -71,11 +79,12 @@ def against_baseline(
     by_seed = {cell.cell.seed: cell for cell in baseline}
     pairs = [(c, by_seed[c.cell.seed]) for c in cells if c.cell.seed in by_seed]
     part = compare(pairs, scored, len(cells))
-    done = [(a, b) for a, b in pairs if is_scored(a) and is_scored(b)]
     part["f1"] = {}
     if part["holds"] == SEEDS_AND_RECORDS:
+        known = scored[pairs[0][0].cell.id]
+        done = [pair for pair in pairs if known.comparable(pair)]
         ours, theirs = ([pair[side] for pair in done] for side in (0, 1))
-        arms = scored[ours[0].cell.id].class_arms(ours, theirs)
+        arms = known.class_arms(ours, theirs)
         for name, (one, two) in zip(_classes(ours), arms, strict=True):
             part["f1"][name] = _difference(one.minus(two))
     return part
@@ -95,7 +104,7 @@ def _classes(cells: Sequence[CellResult]) -> list[str]:
 
 def _told(arm: Arm) -> Part:
     found = estimate(arm)
-    low, high = interval(found)
+    low, high = interval(found, 0.0)
     error = round(found.patients_error, _DIGITS)
     return {"low": low, "high": high, "patients_error": error}
 

@@ -160,8 +160,11 @@ def _is_written(page: Path, data: Path, content: str) -> bool:
         links = _PLOT.findall(page.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    return _holds(known, json.loads(content)) and all(
-        (page.parent / link).is_file() for link in links
+    judged = isinstance(known, dict) and "across" in known
+    return (
+        judged
+        and _holds(known, json.loads(content))
+        and all((page.parent / link).is_file() for link in links)
     )
 
 

@@ -62,27 +62,45 @@ class Arm:
     scores
         Where all arms of a comparison come from.
     terms
-        Signs, and positions of cells, shape (replicates,): what is added up.
+        Signs, and positions of cells, shape (trainings,): what is added up.
+    averaging
+        What trainings weigh in each replicate, shape (replicates, trainings); None:
+        each is one.
     """
 
     scores: Scores
     terms: tuple[tuple[int, NDArray[np.int_]], ...]
+    averaging: Floats | None = None
 
     def __len__(self) -> int:
         """The number of replicates."""
-        return len(self.terms[0][1])
+        return len(self.values)
 
     @property
     def values(self) -> Floats:
         """Shape (replicates,)."""
         found = [sign * self.scores.values[cells] for sign, cells in self.terms]
         total: Floats = np.sum(found, axis=0)
-        return total
+        return total if self.averaging is None else self.averaging @ total
 
     def minus(self, other: Arm) -> Arm:
         """The difference, replicate by replicate."""
         negated = tuple((-sign, cells) for sign, cells in other.terms)
-        return Arm(self.scores, (*self.terms, *negated))
+        return Arm(self.scores, (*self.terms, *negated), self.averaging)
+
+    def averaged(self, blocks: Sequence[str]) -> Arm:
+        """The same with the mean of each block's trainings as a replicate: those that
+        share more than the test patients, as a split, aren't independent.
+
+        Parameters
+        ----------
+        blocks
+            To which each training belongs.
+        """
+        names = sorted(set(blocks))
+        members = np.array([[name == block for block in blocks] for name in names])
+        averaging = members / members.sum(axis=1, keepdims=True)
+        return Arm(self.scores, self.terms, averaging)
 
     def covariance(self, other: Arm) -> Floats:
         """Of its replicates with those of another arm, for what the sampling of
@@ -95,4 +113,6 @@ class Arm:
             for two, columns in other.terms
         ]
         total: Floats = np.sum(parts, axis=0)
-        return total
+        if self.averaging is not None:
+            total = self.averaging @ total
+        return total if other.averaging is None else total @ other.averaging.T

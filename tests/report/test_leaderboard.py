@@ -52,6 +52,19 @@ def test_rows_that_cannot_be_told_apart_share_a_rank(runs):
     assert ranks == [("best", 1), ("unsteady", 1), ("second", 2), ("last", 3)]
 
 
+def test_no_row_is_ranked_above_one_of_a_higher_mean(runs):
+    scores = {
+        "best": [0.81, 0.82, 0.83],
+        "second": [0.70, 0.71, 0.72],
+        "unsteady": [0.40, 0.70, 0.94],
+    }
+    for strategy, found in scores.items():
+        for seed, macro_f1 in enumerate(found):
+            runs.done(strategy, seed, macro_f1)
+    ranks = [(row["strategy"], row["rank"]) for row in only_table(runs)["rows"]]
+    assert ranks == [("best", 1), ("second", 2), ("unsteady", 2)]
+
+
 def test_equal_means_are_ordered_by_name(runs):
     runs.done("b", macro_f1=0.5)
     runs.done("a", macro_f1=0.5)

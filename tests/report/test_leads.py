@@ -143,16 +143,26 @@ def test_two_seeds_are_too_few(runs):
 
 
 def test_splits_are_pooled_and_paired_by_split(runs):
-    for split in (0, 1):
+    for split in (0, 1, 2):
         for seed in (0, 1):
             add_taught(runs, ("I",), {NONE: 0.4}, seed=seed, split=split)
     group = only(groups(runs))
     assert group["data"] == "ptbxl"
     part = only(group["leads"])
-    assert (part["cells"], part["done"], part["teacher"]["n"]) == (4, 4, 4)
+    assert (part["cells"], part["done"], part["teacher"]["n"]) == (6, 6, 6)
     against = control(part)["against"]
-    assert (against["pairs"], against["difference"]["n"]) == (4, 4)
+    assert (against["pairs"], against["difference"]["n"]) == (6, 6)
     assert against["verdict"] == "better"
+
+
+def test_trainings_on_two_splits_are_too_few(runs):
+    for split in (0, 1):
+        for seed in (0, 1, 2):
+            add_taught(runs, ("I",), {NONE: 0.4}, seed=seed, split=split)
+    part = only(only(groups(runs))["leads"])
+    assert control(part)["against"]["difference"]["n"] == 6
+    assert control(part)["against"]["verdict"] == "too few seeds"
+    assert part["gap"]["reason"] == "too few seeds"
 
 
 def test_multi_label_cells_are_judged_at_one_half(runs):

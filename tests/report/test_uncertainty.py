@@ -114,21 +114,26 @@ def test_what_is_too_little_to_judge_is_said(runs, seeds, patients, right, verdi
     assert rows_of(runs)["dbpd"]["against_baseline"]["verdict"] == verdict
 
 
-def test_predictions_that_are_gone_leave_the_spread_of_seeds(runs):
-    add(runs, {"baseline": 0.6, "strong": 0.8})
-    for cell in runs.cells[1::2]:
-        (runs.root / cell["folder"] / "predictions.npz").unlink()
+def test_predictions_that_are_gone_leave_their_pair_out(runs):
+    add(runs, {"baseline": 0.6, "strong": 0.8}, seeds=4)
+    whole = of_row(runs, "strong") - of_row(runs, "baseline")
+    (runs.root / runs.cells[1]["folder"] / "predictions.npz").unlink()
     row = rows_of(runs)["strong"]
-    scores = of_row(runs, "strong")
-    low, high = stats.t.interval(0.95, 2, scores.mean(), stats.sem(scores))
-    figures = row["intervals"]["figures"]
-    assert row["intervals"]["holds"] == row["against_baseline"]["holds"] == "seeds"
-    assert (figures["macro_f1"]["low"], figures["macro_f1"]["high"]) == pytest.approx(
-        (low, high), abs=1e-5
-    )
+    found = row["against_baseline"]
+    assert row["intervals"] is None
+    assert (found["difference"]["n"], found["pairs"]) == (3, 4)
+    assert found["difference"]["mean"] == pytest.approx(whole[1:].mean())
     page = to_markdown(board(runs))
-    assert f"{low:.3f} to {high:.3f} ‡" in page
-    assert "**strong**: seeds 0, 1, 2: predictions.npz is missing, so" in page
+    assert "**strong**: seed 0: predictions.npz is missing, so that it has no" in page
+
+
+def test_without_any_predictions_nothing_is_said_to_be_better(runs):
+    add(runs, RIGHT)
+    for cell in runs.cells:
+        (runs.root / cell["folder"] / "predictions.npz").unlink()
+    rows = rows_of(runs)
+    assert {row["rank"] for row in rows.values()} == {1}
+    assert rows["strong"]["against_baseline"]["verdict"] == "not measured"
 
 
 def test_a_table_is_told_at_a_glance(runs):
@@ -171,4 +176,4 @@ def test_one_table_has_no_ranks_over_several(runs):
     add(runs, RIGHT)
     found = board(runs)
     assert found["across"] is None
-    assert "Across data sets" not in to_markdown(found)
+    assert "Across tables" not in to_markdown(found)

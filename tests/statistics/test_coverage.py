@@ -29,6 +29,11 @@ class Study:
         deviations.
     noise
         Of single answers.
+    seeds
+        Trainings on each split, if each replicate is a split; None: all replicates are
+        tested on the same patients.
+    of_split
+        How much trainings on a split are better or worse together.
     """
 
     replicates: int
@@ -36,27 +41,33 @@ class Study:
     of_training: float
     of_patients: float
     noise: float
-    splits: bool = False
+    seeds: int | None = None
+    of_split: float = 0.0
+
+    @property
+    def blocks(self):
+        """The split of each training."""
+        each = self.seeds or 1
+        return [str(i // each) for i in range(self.replicates * each)]
 
     def arms(self, random):
         """The decisions of two strategies, and of the first one with other seeds."""
+        splits = self.replicates if self.seeds else 1
         sets = [
-            Population(random, self.patients, first=10_000 * i)
-            for i in range(self.replicates if self.splits else 1)
+            Population(random, self.patients, first=10_000 * i) for i in range(splits)
         ]
-        sets *= 1 if self.splits else self.replicates
-        liked = [
-            {id(people): people.effect(self.of_patients) for people in sets}
-            for _ in range(2)
-        ]
+        liked = [[people.effect(self.of_patients) for people in sets] for _ in range(2)]
+        return [self._arm(random, sets, arm) for arm in (*liked, liked[0])]
+
+    def _arm(self, random, sets, liked):
+        each = self.seeds or self.replicates
         return [
-            [
-                people.decide(
-                    arm[id(people)] + random.normal(0, self.of_training), self.noise
-                )
-                for people in sets
-            ]
-            for arm in (*liked, liked[0])
+            people.decide(
+                likes + split + random.normal(0, self.of_training), self.noise
+            )
+            for people, likes in zip(sets, liked, strict=True)
+            for split in [random.normal(0, self.of_split)]
+            for _ in range(each)
         ]
 
     def worth(self):
@@ -66,6 +77,7 @@ class Study:
         for _ in range(25):
             people = Population(random, 20_000)
             gain = people.effect(self.of_patients) + random.normal(0, self.of_training)
+            gain += random.normal(0, self.of_split)
             decided = people.decide(gain, self.noise)
             hits = (decided.truth & decided.predicted).sum(axis=0)
             named = decided.truth.sum(axis=0) + decided.predicted.sum(axis=0)
@@ -79,7 +91,8 @@ STUDY = {
     "80 patients, 5 seeds": Study(5, 80, 0.15, 0.4, 0.7),
     "trainings differ most": Study(3, 300, 0.4, 0.0, 0.3),
     "patients differ most": Study(3, 300, 0.02, 1.0, 0.1),
-    "a split for each seed": Study(4, 100, 0.1, 0.5, 0.7, splits=True),
+    "a split for each seed": Study(4, 100, 0.1, 0.5, 0.7, seeds=1),
+    "three seeds on each split": Study(3, 150, 0.1, 0.3, 0.7, seeds=3, of_split=0.15),
 }
 LARGE = {
     "a fold of PTB-XL, 3 seeds": Study(3, 1900, 0.05, 0.4, 0.7),
@@ -96,7 +109,8 @@ def test_intervals_hold_what_they_should(name):
     worth = study.worth()
     held, zero, paired, apart = [], [], [], []
     for _ in range(STUDIES or SHORT):
-        one, other, again = arms_of(*study.arms(random), draws=DRAWS)
+        found = arms_of(*study.arms(random), draws=DRAWS)
+        one, other, again = (arm.averaged(study.blocks) for arm in found)
         own = estimate(one)
         held.append(abs(own.mean - worth) <= own.reach)
         zero.append(not estimate(one.minus(other)).is_measurable)

@@ -1,8 +1,8 @@
-"""How loss and macro-F1 went, epoch by epoch."""
+"""How loss, macro-F1 and sparsity went, epoch by epoch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from harness.report.plots.lines import mean_line
@@ -27,17 +27,20 @@ if TYPE_CHECKING:
     from harness.report.schema import EpochRow
 
 WIDTH, HEIGHT = 420.0, 260.0
+SPARSITY = "sparsity"
+"""Shown where some row has any."""
 CURVES: dict[str, Callable[[EpochRow], float | None]] = {
     "loss, training": lambda epoch: epoch.loss,
     "loss, validation": lambda epoch: epoch.validation.loss,
     "macro-F1, training": lambda epoch: epoch.training.macro_f1,
     "macro-F1, validation": lambda epoch: epoch.validation.macro_f1,
+    SPARSITY: lambda epoch: epoch.sparsity,
 }
 
 
 def epochs_chart(name: str, table: TableData, ids: Mapping[str, str]) -> Chart | None:
-    """Loss and macro-F1 against epochs, each in a panel of its own: means over seeds,
-    as far as all of them go. Nothing where no epoch is known.
+    """Loss, macro-F1 and sparsity against epochs, a panel each: means over seeds, as
+    far as all of them go. Nothing where no epoch is known.
     """
     panels = []
     shown: set[str] = set()
@@ -47,7 +50,7 @@ def epochs_chart(name: str, table: TableData, ids: Mapping[str, str]) -> Chart |
             for row in table.rows
         ]
         lines = [(r, line) for r, line in lines if any(y is not None for _, y in line)]
-        if lines:
+        if lines and (title != SPARSITY or _rises(line for _, line in lines)):
             panels.append(_panel(title, lines, ids))
             shown |= {row.row["strategy"] for row, _ in lines}
     rows = [row for row in table.rows if row.row["strategy"] in shown]
@@ -57,6 +60,10 @@ def epochs_chart(name: str, table: TableData, ids: Mapping[str, str]) -> Chart |
     note = "Means over seeds, as far as all of them go."
     note += " Epochs are counted over all rounds." if rounds else ""
     return legend_chart(name, "epoch by epoch", note, panels, rows, ids)
+
+
+def _rises(lines: Iterable[Line]) -> bool:
+    return any(y for line in lines for _, y in line)
 
 
 def _values(

@@ -89,7 +89,7 @@ def to_page(
             states=[(s, board["states"][s]) for s in STATES if board["states"].get(s)],
             sources_differ=_differing_sources(board["provenance"]),
             leads=leads,
-            across=_prose(across_blocks(board["across"]), "Across data sets"),
+            across=_prose(across_blocks(board["across"]), "Across tables"),
             datasets=datasets,
             figures=figures,
             required=_prose(unfinished_required(board["required"])),
