@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
 
-from harness.report.plots.style import (
+from harness.report.plots.palette import (
     BLUE,
     GREEN,
     MARK,
@@ -18,9 +18,8 @@ from harness.report.plots.style import (
     PINK,
     RED,
     SKY,
-    house_style,
-    svg_of,
 )
+from harness.report.plots.style import house_style, svg_of
 from harness.report.wording import plain
 from harness.results.files import write_atomically
 

@@ -13,6 +13,10 @@ COMPUTE = "relative_compute"
 LATENCY = "latency_seconds"
 COSTS = (COMPUTE, "peak_memory_bytes", "sparsity", LATENCY)
 """What fronts are made of, by the key of the figure."""
+LINEAR_UP_TO = 8.0
+"""How many times more the dearest row may compute than the cheapest, on an axis that
+begins at 0.
+"""
 _MORE_IS_BETTER = frozenset({"sparsity"})
 
 

@@ -68,10 +68,17 @@ class Judged:
         """All that isn't resampled."""
         truth, predicted = self.decided.truth, self.decided.predicted
         found = decision_figures(truth, predicted, self.task)
+        by_class = class_f1(truth, predicted)
+        found |= {_f1_of(i): figure for i, figure in enumerate(by_class)}
         if self.thresholds is not None:
             tuned = self.probabilities >= self.thresholds
             found[TUNED] = swayed_macro_f1(truth, tuned)
         return found | probability_figures(truth, self.probabilities, self.task)
+
+
+def _f1_of(number: int) -> str:
+    """The key of the F1 of a class."""
+    return f"f1 {number}"
 
 
 class ScoredCells:
@@ -131,16 +138,11 @@ class ScoredCells:
 
     def class_arms(self, *arms: Sequence[CellResult]) -> list[list[Arm]]:
         """F1 of each class of cells that are all known: by class, each arm."""
-        names = [cell.cell.id for arm in arms for cell in arm]
-        found = [self._class_f1(name) for name in names]
-        ends = np.cumsum([len(arm) for arm in arms])
-        spans = [
-            range(end - len(arm), end) for arm, end in zip(arms, ends, strict=True)
-        ]
-        return [
-            [_scores(figures, self._patients_of(names)).arm(span) for span in spans]
-            for figures in zip(*found, strict=True)
-        ]
+        places = [[self._place[cell.cell.id] for cell in arm] for arm in arms]
+        found: list[list[Arm]] = []
+        while scores := self._figures.get(_f1_of(len(found))):
+            found.append([scores.arm(cells) for cells in places])
+        return found
 
     @cached_property
     def _figures(self) -> dict[str, Scores]:
@@ -157,10 +159,6 @@ class ScoredCells:
             MACRO_F1: Scores.of_draws(*drawn),
             **{name: _scores(cells, patients) for name, cells in found.items()},
         }
-
-    def _class_f1(self, name: str) -> list[Swayed]:
-        decided = self._judged[name].decided
-        return class_f1(decided.truth, decided.predicted)
 
     def _patients_of(self, names: Iterable[str]) -> list[NDArray[np.int_]]:
         """The places of the patients of each cell's records."""

@@ -23,11 +23,11 @@ _MANY_CELLS = 200
 _PLOT = re.compile(r"\]\(([^)\s]+\.svg)\)")
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping
     from pathlib import Path
 
-    from harness.report.frame import CellResult
-    from harness.report.plots.suite_plots import SuitePlots
+    from harness.report.frame import CellResult, SuiteResults
+    from harness.report.plots.plot_files import SuitePlots
     from harness.report.schema import EpochRow
     from harness.results.predictions import Predictions
 
@@ -73,98 +73,132 @@ def write_leaderboard(
     OSError
         If `out` can't be written.
     """
-    results = read_suite(runs, suite)
-
-    def predictions(cell: CellResult) -> Predictions:
-        from harness.results.predictions import read_test_predictions
-
-        return read_test_predictions(runs / cell.cell.folder)
-
-    cells = {cell.cell.id: cell for cell in results.cells}
-
-    @cache
-    def history(cell: str) -> list[EpochRow]:
-        return read_history(runs, cells[cell])
-
-    first = outline(results, installed)
-    page, data = out / f"{suite}.md", out / f"{suite}.json"
-    html = page.with_name(f"{suite}{HTML}")
+    source = _Source(runs, read_suite(runs, suite))
+    files = _Files(out, suite)
     if web is None:
-        web = html.is_file()
-    missing = web and not html.is_file()
-    if not anew and not missing and _is_written(page, data, to_json(first)):
-        return page, data
-    tables = _drawing(first, history, list(cells))
+        web = files.html.is_file()
+    first = outline(source.results, installed)
+    missing = web and not files.html.is_file()
+    if not anew and not missing and _is_written(files, to_json(first)):
+        return files.page, files.data
+    tables = _drawing(first, source)
     # These take numpy and matplotlib, which a mistaken name shouldn't wait for.
     from harness.report.judgement import judge
-    from harness.report.parameters import read_parameters
-    from harness.report.plots.suite_plots import with_leads
-    from harness.report.web.page import to_page
-    from harness.report.web.record_parts import Recordings
-    from harness.report.web.table_parts import Sources
 
-    leaderboard = judge(first, results, predictions, history)
-
-    @cache
-    def drawn() -> SuitePlots:
-        return with_leads(tables(), leaderboard.get("leads", []))
-
-    figures = to_json(leaderboard)
+    board = judge(first, source.results, source.predictions, source.history)
+    drawn = cache(lambda: _with_leads(tables(), board))
+    html = None
     if web:
-        shown = Recordings(predictions, draw, records) if draw and records else None
-        sources = Sources(cells, history, partial(read_parameters, runs), shown)
-        content = to_page(leaderboard, sources, drawn)
-    plots = drawn()
-    folder = out / suite
-    for name, plot in plots.files.items():
-        write_atomically(folder / name, plot)
-    links = {
-        table: [(title, f"{suite}/{name}") for title, name in names]
-        for table, names in plots.names.items()
-    }
-    leads = [(text, f"{suite}/{name}") for text, name in plots.leads]
-    write_atomically(data, figures)
-    write_atomically(page, to_markdown(leaderboard, links, leads))
-    _remove_others(folder, plots.files)
-    if web:
-        write_atomically(html, content)
-    return page, data
+        html = _web_page(board, source, drawn, draw if records else None, records)
+    _write(files, board, drawn, html)
+    return files.page, files.data
 
 
-def _drawing(
-    board: Mapping[str, Any],
-    history: Callable[[str], list[EpochRow]],
-    cells: Sequence[str],
-) -> Callable[[], SuitePlots]:
+class _Source:
+    """What is read of a suite, each history once."""
+
+    def __init__(self, runs: Path, results: SuiteResults) -> None:
+        self.runs, self.results = runs, results
+        self.cells = {cell.cell.id: cell for cell in results.cells}
+        self.history = cache(self._history)
+
+    def predictions(self, cell: CellResult) -> Predictions:
+        from harness.results.predictions import read_test_predictions
+
+        return read_test_predictions(self.runs / cell.cell.folder)
+
+    def _history(self, cell: str) -> list[EpochRow]:
+        return read_history(self.runs, self.cells[cell])
+
+
+class _Files:
+    """Where a leaderboard's parts are written."""
+
+    def __init__(self, out: Path, suite: str) -> None:
+        self.page = out / f"{suite}.md"
+        self.data = out / f"{suite}.json"
+        self.html = out / f"{suite}{HTML}"
+        self.plots = out / suite
+
+
+def _drawing(board: Mapping[str, Any], source: _Source) -> Callable[[], SuitePlots]:
     """What waits for the plots of tables: of many cells, they are drawn beside."""
 
     def draw_all() -> SuitePlots:
         from harness.report.plots.suite_plots import draw_tables
 
-        return draw_tables(board, history)
+        return draw_tables(board, source.history)
 
-    if len(cells) < _MANY_CELLS:
+    if len(source.cells) < _MANY_CELLS:
         return draw_all
     # Read before, they are in both processes.
-    for cell in cells:
-        history(cell)
+    for cell in source.cells:
+        source.history(cell)
     return beside(draw_all)
 
 
-def _is_written(page: Path, data: Path, content: str) -> bool:
+def _with_leads(plots: SuitePlots, board: Mapping[str, Any]) -> SuitePlots:
+    if not board.get("leads"):
+        return plots
+    from harness.report.plots.suite_plots import with_leads
+
+    return with_leads(plots, board["leads"])
+
+
+def _web_page(
+    board: Mapping[str, Any],
+    source: _Source,
+    drawn: Callable[[], SuitePlots],
+    draw: Draw | None,
+    records: int,
+) -> str:
+    from harness.report.parameters import read_parameters
+    from harness.report.web.page import to_page
+    from harness.report.web.record_parts import Recordings
+    from harness.report.web.table_parts import Sources
+
+    shown = Recordings(source.predictions, draw, records) if draw else None
+    parameters = partial(read_parameters, source.runs)
+    sources = Sources(source.cells, source.history, parameters, shown)
+    return to_page(board, sources, drawn)
+
+
+def _write(
+    files: _Files,
+    board: dict[str, Any],
+    drawn: Callable[[], SuitePlots],
+    html: str | None,
+) -> None:
+    figures, plots = to_json(board), drawn()
+    for name, plot in plots.files.items():
+        write_atomically(files.plots / name, plot)
+    folder = files.plots.name
+    links = {
+        table: [(title, f"{folder}/{name}") for title, name in names]
+        for table, names in plots.names.items()
+    }
+    leads = [(text, f"{folder}/{name}") for text, name in plots.leads]
+    write_atomically(files.data, figures)
+    write_atomically(files.page, to_markdown(board, links, leads))
+    _remove_others(files.plots, plots.files)
+    if html is not None:
+        write_atomically(files.html, html)
+
+
+def _is_written(files: _Files, content: str) -> bool:
     """Whether the files are there with all of this outline, and every plot that is
     linked. What is judged follows from the outline and the cells' predictions.
     """
     try:
-        known = json.loads(data.read_text(encoding="utf-8"))
-        links = _PLOT.findall(page.read_text(encoding="utf-8"))
+        known = json.loads(files.data.read_text(encoding="utf-8"))
+        links = _PLOT.findall(files.page.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
     judged = isinstance(known, dict) and "across" in known
     return (
         judged
         and _holds(known, json.loads(content))
-        and all((page.parent / link).is_file() for link in links)
+        and all((files.page.parent / link).is_file() for link in links)
     )
 
 
@@ -185,7 +219,7 @@ def _holds(whole: Any, part: Any) -> bool:
 
 def _remove_others(folder: Path, kept: Collection[str]) -> None:
     """Remove plots that nothing links to any more; other files stay."""
-    from harness.report.plots.suite_plots import NAME
+    from harness.report.plots.plot_files import NAME
 
     if not folder.is_dir():
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,7 +77,7 @@ class Arm:
         """The number of replicates."""
         return len(self.values)
 
-    @property
+    @cached_property
     def values(self) -> Floats:
         """Shape (replicates,)."""
         found = [sign * self.scores.values[cells] for sign, cells in self.terms]

@@ -7,12 +7,9 @@ from typing import TYPE_CHECKING
 
 from matplotlib.ticker import FuncFormatter
 
-from harness.report.plots.style import (
-    MARK,
-    add_legend,
-    as_multiples,
-    new_panel,
-)
+from harness.report.front import LINEAR_UP_TO
+from harness.report.plots.palette import MARK
+from harness.report.plots.style import add_legend, as_multiples, new_panel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,10 +20,6 @@ if TYPE_CHECKING:
 
     from harness.report.plots.table_data import RowData, TableData
 
-LINEAR_UP_TO = 8.0
-"""How many times more the dearest row may compute than the cheapest, on an axis that
-begins at 0.
-"""
 NEAR = (0.02, 0.045)
 """How near points are, as shares of the axes, whose letters would meet."""
 

@@ -6,13 +6,8 @@ from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from harness.report.plots.lines import draw_mean, draw_seeds
-from harness.report.plots.style import (
-    MARK,
-    add_legend,
-    as_whole_numbers,
-    label_of,
-    new_figure,
-)
+from harness.report.plots.palette import MARK, label_of
+from harness.report.plots.style import add_legend, as_whole_numbers, new_figure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

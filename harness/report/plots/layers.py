@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from harness.report.plots.palette import FAINT, label_of
 from harness.report.plots.style import (
-    FAINT,
     add_legend,
     as_amounts,
     as_whole_numbers,
-    label_of,
     new_figure,
 )
 from harness.report.rounds import rounds_of

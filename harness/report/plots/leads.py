@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.report.comparisons import FEWEST_SEEDS
 from harness.report.lead_groups import UNTAUGHT
-from harness.report.plots.style import (
+from harness.report.plots.palette import (
     BLUE,
     DARK,
     FAINT,
@@ -17,10 +17,9 @@ from harness.report.plots.style import (
     PINK,
     RED,
     SKY,
-    add_legend,
     label_of,
-    new_figure,
 )
+from harness.report.plots.style import add_legend, new_figure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from matplotlib.lines import Line2D
 
-from harness.report.plots.style import DARK, MARK, add_legend, as_multiples, new_figure
+from harness.report.plots.palette import DARK, MARK
+from harness.report.plots.style import add_legend, as_multiples, new_figure
 from harness.report.rounds import rounds_of
 
 if TYPE_CHECKING:

@@ -14,17 +14,13 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from harness.report.wording import engineering, plain
+from harness.report.plots.palette import label_of
+from harness.report.wording import engineering
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
-
-# Okabe & Ito's palette, which people with any colour vision can tell apart.
-BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
-PINK, SKY, OLIVE = "#CC79A7", "#56B4E9", "#B8A800"
-DARK, MARK, FAINT = "#222222", "#555555", "#BBBBBB"
 
 WIDTH = 9.0
 """Of every figure, in inches."""
@@ -80,13 +76,6 @@ def _lay_out(figure: Figure) -> None:
     with suppress(ValueError):  # as in drawing: too little room is no reason to end
         engine.execute(figure)
     figure.set_layout_engine(None)
-
-
-def label_of(text: object, longest: int = 100) -> str:
-    """A name that a figure can hold, and that no legend leaves out."""
-    # A leading underscore would hide it.
-    shown = plain(text).lstrip("_") or "?"
-    return shown if len(shown) <= longest else f"{shown[: longest - 1]}…"
 
 
 def new_figure(height: float, title: str) -> Figure:

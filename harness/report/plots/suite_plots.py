@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from harness.report.leads_table import alternative_text
@@ -17,6 +16,7 @@ from harness.report.plots import (
     leads,
     reduction,
 )
+from harness.report.plots.plot_files import FRONT, LEADS, SuitePlots
 from harness.report.plots.style import house_style, svg_of
 from harness.report.plots.table_data import table_data
 from harness.report.wording import plain
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from harness.report.plots.table_data import History, TableData
 
-FRONT = "macro-F1 against compute"
 KINDS: dict[str, tuple[str, Callable[[TableData], Figure | None]]] = {
     "kept-share": ("records trained on", kept_share.draw),
     "compute": ("quality against compute", compute.draw),
@@ -37,26 +36,7 @@ KINDS: dict[str, tuple[str, Callable[[TableData], Figure | None]]] = {
 }
 """By the end of the file's name: what the link says, and what draws it."""
 
-LEADS = "leads"
-"""The same of charts by lead, which are no table's."""
-
-NAME = re.compile(rf"[a-z0-9-]+\.[a-z0-9-]+\.({'|'.join((*KINDS, LEADS))})\.svg")
-"""Every name that a plot of a suite may have."""
-
 _LONGEST = 60
-
-
-@dataclass
-class SuitePlots:
-    """Files by name; titles and names by the labels of data set and model; alternative
-    texts and names of charts by lead.
-    """
-
-    files: dict[str, bytes] = field(default_factory=dict)
-    names: dict[tuple[str, str | None], list[tuple[str, str]]] = field(
-        default_factory=dict
-    )
-    leads: list[tuple[str, str]] = field(default_factory=list)
 
 
 def draw_suite(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.report.front import COMPUTE
-from harness.report.plots.style import (
+from harness.report.plots.palette import (
     BLUE,
     DARK,
     GREEN,

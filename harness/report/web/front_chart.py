@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from harness.report.plots.front import LINEAR_UP_TO
+from harness.report.front import LINEAR_UP_TO
 from harness.report.web.charts import (
     BOTTOM,
     LEFT,

@@ -43,7 +43,7 @@ from harness.report.wording import plain, plural
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from harness.report.plots.suite_plots import SuitePlots
+    from harness.report.plots.plot_files import SuitePlots
 
 _GROUP = ("strategy", "data", "model")
 STATES = ("done", "running", "planned", "blocked", "failed", "stale")

@@ -12,7 +12,7 @@ from harness.report.front import COMPUTE
 from harness.report.front_table import front_blocks
 from harness.report.glance import glance_lines
 from harness.report.notes import table_notes
-from harness.report.plots.suite_plots import FRONT
+from harness.report.plots.plot_files import FRONT
 from harness.report.plots.table_data import TableData, table_data
 from harness.report.required_table import required_blocks
 from harness.report.rounds_table import revision_blocks, rounds_blocks
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
     from harness.report.frame import CellResult
-    from harness.report.plots.suite_plots import SuitePlots
+    from harness.report.plots.plot_files import SuitePlots
     from harness.report.plots.table_data import History
 
 
