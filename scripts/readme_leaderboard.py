@@ -18,7 +18,7 @@ PAGES = {
 BEGIN, END = "<!-- leaderboard:begin -->", "<!-- leaderboard:end -->"
 COMPARED = "**Beside their controls**"
 LEAD_BY_LEAD = "| leads "
-PICTURES = ("leads.svg", "front.svg", "reduction.svg", "compute.svg")
+PICTURES = ("leads.svg", "reduction.svg", "front.svg", "compute.svg")
 """The first of them that a page has."""
 IMAGE = re.compile(r"!\[(.*?)\]\((\S+\.svg)\)")
 

@@ -115,6 +115,8 @@ def _judge_table(
         )
     every = [cell for label in members for cell in members[label]]
     comparisons = compare_with_controls(every, scored)
+    order = {label: place for place, label in enumerate(members)}
+    comparisons.sort(key=lambda part: (order[part["strategy"]], part["name"]))
     judged = {
         **table,
         "rows": rows,
