@@ -36,10 +36,9 @@ from harness.report.wording import escape
 Links = Sequence[tuple[str, str]]
 Plots = Mapping[tuple[str, str | None], Links]
 
-PICTURED = ("macro-F1 against compute", "quality")
-"""Which plot stands on the page, by how its title begins: the last of the first kind
-that there is.
-"""
+PICTURED = ("macro-F1 against compute", "quality against reduction")
+"""Which plots stand on the page, by their titles."""
+ELSE_PICTURED = "quality against compute"
 
 
 def to_markdown(
@@ -126,9 +125,9 @@ def _aside(rows: Sequence[dict[str, Any]], columns: Sequence[Column]) -> list[st
 
 
 def _plot_blocks(plots: Links) -> list[str]:
-    """The picture that tells most, and where the others are."""
-    found = [[link for link in plots if link[0].startswith(k)] for k in PICTURED]
-    pictures = next((links[-1:] for links in found if links), [])
+    """The pictures that tell most, and where the others are."""
+    pictures = [link for link in plots if link[0] in PICTURED]
+    pictures = pictures or [link for link in plots if link[0] == ELSE_PICTURED]
     shown = [f"![{escape(title)}]({path})" for title, path in pictures]
     links = [f"[{escape(t)}]({path})" for t, path in plots if (t, path) not in pictures]
     return [*shown, f"Plots: {', '.join(links)}."] if links else shown

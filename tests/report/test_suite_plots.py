@@ -54,10 +54,10 @@ ALL = [
 
 def test_a_suite_with_all_there_is_to_show_has_all_plots(filled, tmp_path):
     assert plots(filled, tmp_path) == ALL
-    picture = "![macro-F1 against compute](demo/ptbxl.resnet1d.front.svg)"
     page = (tmp_path / "demo.md").read_text()
-    assert picture in page
-    assert page.count("![") == 1
+    assert "![macro-F1 against compute](demo/ptbxl.resnet1d.front.svg)" in page
+    assert "![quality against reduction](demo/ptbxl.resnet1d.reduction.svg)" in page
+    assert page.count("![") == 2
 
 
 def test_the_same_files_give_the_same_bytes(filled, tmp_path):
