@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,10 @@ import pytest
 from commands_here import POOL, call, run, torch_kept
 
 pytest_plugins = ["requiring", "longest_files"]
+
+# A shell's background job ignores Ctrl-C, and so would every command that it starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TINY_SUITE = """
 name = "tiny"

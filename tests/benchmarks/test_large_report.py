@@ -57,7 +57,7 @@ def test_markdown_plots_json_and_web_page(benchmark, tmp_path):
     assert all(other == first for other in others)
     kinds = [name.rpartition(".")[2] for name in first]
     tables = size.datasets * size.models
-    assert sorted(kinds) == ["html", "json", "md", *["svg"] * 3 * tables]
+    assert sorted(kinds) == ["html", "json", "md", "md", *["svg"] * 3 * tables]
     if benchmark.enabled:
         benchmark.extra_info |= {
             "cells": size.cells,

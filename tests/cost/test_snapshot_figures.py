@@ -163,9 +163,9 @@ def test_the_leaderboard_shows_the_rounds_and_links_to_plots(halved):
     assert "<summary>halving: 3 rounds</summary>" in page
     links = re.findall(r"\]\((halved/[^)]+)\)", page)
     assert [link.split(".")[-2] for link in links] == [
+        "reduction",
         "front",
         "compute",
-        "reduction",
         "layers",
         "last-round",
     ]
