@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,6 +47,9 @@ def report_suite(
     ConfigError
         If the suite was never run in `runs`, or no browser could be started.
     """
+    # Read when NumPy is imported: plots are drawn by a process beside this one, and
+    # threads that wait for work would take its core.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from harness.report.folder_index import write_index
     from harness.report.terminal import summary_lines
     from harness.report.write import HTML, write_leaderboard
