@@ -8,6 +8,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -119,5 +120,10 @@ def _folder(name: str, folder: Path, *, with_size: bool = False) -> Finding:
 
 
 def _size(folder: Path) -> int:
-    """Bytes of all files below."""
-    return sum(f.lstat().st_size for f in folder.rglob("*") if f.is_file())
+    """Bytes of all files below; what goes meanwhile counts for nothing."""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                total += Path(place, name).lstat().st_size
+    return total

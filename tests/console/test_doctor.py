@@ -1,4 +1,6 @@
+import shutil
 from importlib.metadata import version
+from threading import Event, Thread
 
 
 def test_it_shows_versions_machine_and_folders(harness, shared_cache):
@@ -42,3 +44,30 @@ def test_broken_plugins_are_told(harness, tmp_path, monkeypatch):
 
     assert ended.code == 0
     assert "plugin broken" in ended.out
+
+
+def test_a_cache_that_others_work_in_is_measured(harness, tmp_path, monkeypatch):
+    cache = tmp_path / "cache"
+    monkeypatch.setenv("HARNESS_CACHE", str(cache))
+    for i in range(1000):
+        (cache / f"kept-{i}").mkdir(parents=True)
+    over = Event()
+
+    def work():
+        while not over.is_set():
+            folders = [cache / f".new-{i}" for i in range(20)]
+            for folder in folders:
+                folder.mkdir()
+                (folder / "record").write_bytes(b"x")
+            for folder in reversed(folders):
+                shutil.rmtree(folder)
+
+    worker = Thread(target=work)
+    worker.start()
+    try:
+        ended = [harness("doctor") for _ in range(4)]
+    finally:
+        over.set()
+        worker.join()
+
+    assert [outcome.code for outcome in ended] == [0, 0, 0, 0]
