@@ -87,10 +87,12 @@ def write_leaderboard(
 
     board = judge(first, source.results, source.predictions, source.history)
     drawn = cache(lambda: _with_leads(tables(), board))
+    # What takes no plots comes first: they may still be drawn.
+    figures = to_json(board)
     html = None
     if web:
         html = _web_page(board, source, drawn, draw if records else None, records)
-    _write(files, board, drawn, html)
+    _write(files, board, figures, drawn(), html)
     return files.page, files.data
 
 
@@ -166,10 +168,10 @@ def _web_page(
 def _write(
     files: _Files,
     board: dict[str, Any],
-    drawn: Callable[[], SuitePlots],
+    figures: str,
+    plots: SuitePlots,
     html: str | None,
 ) -> None:
-    figures, plots = to_json(board), drawn()
     for name, plot in plots.files.items():
         write_atomically(files.plots / name, plot)
     folder = files.plots.name
