@@ -4,39 +4,22 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from harness import __version__
+from harness.cli_data import data
+from harness.cli_options import (
+    EXISTING,
+    leaderboard_option,
+    plugins_option,
+    runs_option,
+)
+from harness.cli_report import diff, report
 
 if TYPE_CHECKING:
     from harness.execution.pool import WorkerPool
-    from harness.report.exchange import Format
-
-EXISTING = click.Path(path_type=Path)
-plugins_option = click.option(
-    "--plugins",
-    "plugins",
-    multiple=True,
-    type=EXISTING,
-    help="A drop-in folder or file of plugins; may be repeated.",
-)
-runs_option = click.option(
-    "--runs",
-    type=EXISTING,
-    default=Path("runs"),
-    show_default=True,
-    envvar="HARNESS_RUNS",
-    help="Folder of results.",
-)
-leaderboard_option = click.option(
-    "--leaderboard",
-    type=EXISTING,
-    default=Path("leaderboard"),
-    show_default=True,
-    help="Folder that the leaderboard is written to.",
-)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -48,6 +31,10 @@ def cli() -> None:
     run` trains every cell that isn't done, meters its cost and writes a leaderboard.
     Recordings are looked for in the folder that HARNESS_DATA names.
     """
+
+
+for command in (data, diff, report):
+    cli.add_command(command)
 
 
 @cli.command()
@@ -170,98 +157,6 @@ def plan(
 @cli.command()
 @click.argument("suite")
 @runs_option
-@leaderboard_option
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["csv", "json", "latex"]),
-    help="Print the rows (each figure with its spread and interval, the verdict), and "
-    "write nothing.",
-)
-@click.option(
-    "--open", "in_browser", is_flag=True, help="Show the web page in a browser."
-)
-@click.option(
-    "--records",
-    type=click.IntRange(min=0, max=50),
-    default=0,
-    show_default=True,
-    help="Draw so many records of each table that its first row got wrong on the web "
-    "page, from the recordings at hand.",
-)
-@plugins_option
-@click.option("-q", "--quiet", is_flag=True, help="Print the file's name only.")
-def report(
-    suite: str,
-    runs: Path,
-    leaderboard: Path,
-    form: Format | None,
-    in_browser: bool,
-    records: int,
-    plugins: tuple[Path, ...],
-    quiet: bool,
-) -> int:
-    """Write the leaderboard of SUITE (a name or a file) again, from results alone.
-
-    Beside the markdown and JSON files that `harness run` writes there is a web page
-    then, one file that needs no network; later runs keep it up to date.
-    """
-    from harness.console.report import print_rows, report_suite
-
-    if form is not None:
-        if in_browser or records:
-            raise click.UsageError(
-                "--format prints rows and writes no page, so --open and --records "
-                "don't go with it"
-            )
-        return print_rows(suite, runs, form)
-    return report_suite(
-        suite,
-        runs,
-        leaderboard,
-        quiet=quiet,
-        in_browser=in_browser,
-        records=records,
-        plugins=plugins,
-    )
-
-
-@cli.command()
-@click.argument("base", type=EXISTING)
-@click.argument("head", type=EXISTING)
-@click.option(
-    "--suite",
-    metavar="SUITE",
-    help="Which suite of the runs folders; a TOML file also gives the thresholds.",
-)
-@click.option("--gate", is_flag=True, help="Exit with 1 if HEAD is a regression.")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["markdown", "json"]),
-    default="markdown",
-    show_default=True,
-)
-def diff(
-    base: Path,
-    head: Path,
-    suite: str | None,
-    gate: bool,
-    form: Literal["markdown", "json"],
-) -> int:
-    """Show what changed from BASE to HEAD, and what of it is noise.
-
-    Each is a runs folder or a leaderboard's JSON file. Exit code: 0, 1 if --gate
-    refuses HEAD, 2 a mistake.
-    """
-    from harness.console.diff import diff_sides
-
-    return diff_sides(base, head, suite, form, gate=gate)
-
-
-@cli.command()
-@click.argument("suite")
-@runs_option
 def cancel(suite: str, runs: Path) -> int:
     """Cancel the SLURM jobs of SUITE (a name or a file); what was done is kept."""
     from harness.console.jobs import cancel_suite
@@ -336,65 +231,6 @@ def doctor(runs: Path) -> int:
     from harness.console.doctor import examine
 
     return examine(runs)
-
-
-@cli.group()
-def data() -> None:
-    """Prepare, check and look at recordings."""
-
-
-dataset_argument = click.argument("dataset")
-suite_option = click.option(
-    "--suite", type=EXISTING, help="Take the data set's options from this suite."
-)
-root_option = click.option("--root", help="Folder of the data set itself.")
-
-
-@data.command()
-@click.argument("suite", type=EXISTING)
-@plugins_option
-def prepare(suite: Path, plugins: tuple[Path, ...]) -> int:
-    """Decode the recordings of every data set of SUITE into prepared files."""
-    from harness.console.data import prepare_suite
-
-    return prepare_suite(suite, plugins)
-
-
-@data.command()
-@dataset_argument
-@suite_option
-@root_option
-@plugins_option
-def check(
-    dataset: str, suite: Path | None, root: str | None, plugins: tuple[Path, ...]
-) -> int:
-    """Read every record of DATASET; list counts, splits and bad records."""
-    from harness.console.data import check_dataset
-
-    return check_dataset(dataset, suite, root, plugins)
-
-
-@data.command("show")
-@dataset_argument
-@click.argument("record", required=False)
-@suite_option
-@root_option
-@plugins_option
-@click.option(
-    "--out", type=EXISTING, help="PNG file; default: DATASET-RECORD.png here."
-)
-def show_record(
-    dataset: str,
-    record: str | None,
-    suite: Path | None,
-    root: str | None,
-    plugins: tuple[Path, ...],
-    out: Path | None,
-) -> int:
-    """Draw a RECORD of DATASET (default: its first) on ECG paper, as PNG."""
-    from harness.console.data import draw
-
-    return draw(dataset, record, suite, root, plugins, out)
 
 
 def main(pool: WorkerPool | None = None) -> None:
