@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tabulate import tabulate
-
+from harness.report.blocks import grid
 from harness.report.wording import escape
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ def across_blocks(across: Mapping[str, Any] | None) -> list[str]:
         escape(label if model is None else f"{label} · {model}")
         for label, model in across["tables"]
     ]
-    grid = tabulate(
+    table = grid(
         [
             [
                 escape(row["strategy"]),
@@ -36,9 +35,7 @@ def across_blocks(across: Mapping[str, Any] | None) -> list[str]:
             ]
             for row in across["rows"]
         ],
-        headers=["strategy", "mean rank", *titles],
-        tablefmt="pipe",
-        colalign=["left", *["right"] * (1 + len(titles))],
-        disable_numparse=True,
+        ["strategy", "mean rank", *titles],
+        ("strategy",),
     )
-    return [HEADING, MEANING, grid]
+    return [HEADING, MEANING, table]

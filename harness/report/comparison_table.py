@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tabulate import tabulate
-
+from harness.report.blocks import grid
 from harness.report.wording import NOT_MEASURED, escape, interval, signed
 
 HEADINGS = ("strategy", "control", "macro-F1, difference", "95 %", "ahead", "verdict")
@@ -21,14 +20,9 @@ def comparison_blocks(comparisons: list[dict[str, Any]]) -> list[str]:
     """A heading, what is compared, and the table; nothing where there is no control."""
     if not comparisons:
         return []
-    grid = tabulate(
-        [_line(comparison) for comparison in comparisons],
-        headers=HEADINGS,
-        tablefmt="pipe",
-        colalign=("left", "left", "right", "right", "right", "left"),
-        disable_numparse=True,
-    )
-    return ["**Beside their controls**", MEANING, grid]
+    left = "strategy", "control", "verdict"
+    table = grid(map(_line, comparisons), HEADINGS, left)
+    return ["**Beside their controls**", MEANING, table]
 
 
 def _line(comparison: dict[str, Any]) -> list[str]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tabulate import tabulate
-
+from harness.report.blocks import grid
 from harness.report.wording import NOT_MEASURED, escape, plural
 
 MOST_CLASS_COLUMNS = 12
@@ -70,15 +69,7 @@ def _counts(about: dict[str, Any]) -> list[str]:
         [split, *_split_counts(about["counts"][split], classes)] for split in splits
     ]
     headers = ["split", "records", "patients", *(escape(name) for name in classes)]
-    return [
-        tabulate(
-            rows,
-            headers=headers,
-            tablefmt="pipe",
-            colalign=["left", *["right"] * (len(headers) - 1)],
-            disable_numparse=True,
-        )
-    ]
+    return [grid(rows, headers, ("split",))]
 
 
 def _split_counts(counts: dict[str, Any], classes: list[str]) -> list[str]:

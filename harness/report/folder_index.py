@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
-from tabulate import tabulate
-
+from harness.report.blocks import grid
 from harness.report.values import Counts, File, Number
 from harness.report.wording import NOT_MEASURED, escape, plural, score
 from harness.results.files import (
@@ -128,14 +127,9 @@ def read_boards(folder: Path) -> list[Board]:
 
 def index_page(boards: list[Board]) -> str:
     """The page: the same from the same leaderboards."""
-    grid = tabulate(
-        [line for board in boards for line in _lines(board)],
-        headers=HEADINGS,
-        tablefmt="pipe",
-        colalign=("left", "left", "right", *["left"] * 3, "right"),
-        disable_numparse=True,
-    )
-    blocks = [MARKER, "# Leaderboards", MEANING, grid]
+    lines = [line for board in boards for line in _lines(board)]
+    left = [name for name in HEADINGS if name not in ("strategies", "macro-F1")]
+    blocks = [MARKER, "# Leaderboards", MEANING, grid(lines, HEADINGS, left)]
     return "\n\n".join(blocks) + "\n"
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tabulate import tabulate
-
+from harness.report.blocks import folded, grid
 from harness.report.lead_groups import UNTAUGHT
 from harness.report.wording import (
     NOT_MEASURED,
@@ -90,16 +89,6 @@ def _sentence(group: Part) -> str:
     return f"- **{escape(group['strategy'])}** ({where}): {group['summary']}."
 
 
-def _grid(lines: list[list[str]], headings: Sequence[str], left: Sequence[str]) -> str:
-    return tabulate(
-        lines,
-        headers=headings,
-        tablefmt="pipe",
-        colalign=["left" if name in left else "right" for name in headings],
-        disable_numparse=True,
-    )
-
-
 def _table(group: Part) -> str:
     lines = []
     for part in group["leads"]:
@@ -114,7 +103,7 @@ def _table(group: Part) -> str:
                 _gap(part["gap"]),
             ]
         )
-    return _grid(lines, _HEADINGS, ("leads", "verdict"))
+    return grid(lines, _HEADINGS, ("leads", "verdict"))
 
 
 def _other_scores(group: Part) -> list[str]:
@@ -134,9 +123,8 @@ def _other_scores(group: Part) -> list[str]:
         ]
         for part, known in others
     ]
-    grid = _grid(lines, ["leads", *(_OTHERS[name] for name in names)], ("leads",))
-    summary = "<summary>Differences of other scores, with - without</summary>"
-    return [f"<details>\n{summary}", grid, "</details>"]
+    table = grid(lines, ["leads", *(_OTHERS[name] for name in names)], ("leads",))
+    return folded("Differences of other scores, with - without", table)
 
 
 def _untaught(part: Part) -> Part | None:
@@ -158,9 +146,8 @@ def _controls(group: Part) -> list[str]:
     ]
     if not lines:
         return []
-    grid = _grid(lines, _CONTROL_HEADINGS, ("leads", "control", "verdict"))
-    summary = "<summary>Beside the other controls</summary>"
-    return [f"<details>\n{summary}", grid, "</details>"]
+    table = grid(lines, _CONTROL_HEADINGS, ("leads", "control", "verdict"))
+    return folded("Beside the other controls", table)
 
 
 def _comparison(control: Part | None) -> list[str]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tabulate import tabulate
-
 from harness.report.across_table import across_blocks
+from harness.report.blocks import folded, grid
 from harness.report.columns import RANK, STRATEGY, Column
 from harness.report.comparison_table import comparison_blocks
 from harness.report.data_section import data_section
@@ -105,12 +104,12 @@ def _table_blocks(
 
 
 def _grid(rows: Sequence[dict[str, Any]], columns: Sequence[Column]) -> str:
-    return tabulate(
+    headings = [column_heading(column) for column in columns]
+    aligned = zip(headings, columns, strict=True)
+    return grid(
         [[escape(column.show(row)) for column in columns] for row in rows],
-        headers=[column_heading(column) for column in columns],
-        tablefmt="pipe",
-        colalign=[column.align for column in columns],
-        disable_numparse=True,
+        headings,
+        [heading for heading, column in aligned if column.align == "left"],
     )
 
 
@@ -118,10 +117,7 @@ def _aside(rows: Sequence[dict[str, Any]], columns: Sequence[Column]) -> list[st
     """The columns that the main table has no room for, in one that folds away."""
     names = [column for column in columns if column.heading in (RANK, STRATEGY)]
     others = [column for column in columns if column.aside]
-    if not others:
-        return []
-    grid = _grid(rows, [*names, *others])
-    return ["<details>\n<summary>Other scores</summary>", grid, "</details>"]
+    return folded("Other scores", _grid(rows, [*names, *others]))
 
 
 def _plot_blocks(plots: Links) -> list[str]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tabulate import tabulate
-
+from harness.report.blocks import grid
 from harness.report.wording import (
     NOT_MEASURED,
     engineering,
@@ -33,14 +32,8 @@ def required_blocks(rows: list[dict[str, Any]]) -> list[str]:
     lines = [_line(row) for row in rows if row.get("amortised")]
     if not lines:
         return []
-    grid = tabulate(
-        lines,
-        headers=HEADINGS,
-        tablefmt="pipe",
-        colalign=("left", "left", "left", *["right"] * 6),
-        disable_numparse=True,
-    )
-    return ["**What required cells cost**", MEANING, grid]
+    table = grid(lines, HEADINGS, HEADINGS[:3])
+    return ["**What required cells cost**", MEANING, table]
 
 
 def _line(row: dict[str, Any]) -> list[str]:

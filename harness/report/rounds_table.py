@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tabulate import tabulate
-
+from harness.report.blocks import folded, grid
 from harness.report.rounds import Revision, Round, revision_of, rounds_of
 from harness.report.wording import (
     NOT_MEASURED,
@@ -57,14 +56,7 @@ def rounds_blocks(rows: list[dict[str, Any]]) -> list[str]:
 
 def _folded(row: dict[str, Any], rounds: list[Round]) -> list[str]:
     title = f"{escape_html(row['strategy'])}: {plural(len(rounds), 'round')}"
-    grid = tabulate(
-        [_round_line(one) for one in rounds],
-        headers=_ROUND_HEADINGS,
-        tablefmt="pipe",
-        colalign=["right"] * len(_ROUND_HEADINGS),
-        disable_numparse=True,
-    )
-    return [f"<details>\n<summary>{title}</summary>", grid, "</details>"]
+    return folded(title, grid(map(_round_line, rounds), _ROUND_HEADINGS))
 
 
 def _round_line(one: Round) -> list[str]:
@@ -92,14 +84,9 @@ def revision_blocks(rows: list[dict[str, Any]]) -> list[str]:
     lines = [_revision_line(row, one) for row, one in found if one]
     if not lines:
         return []
-    grid = tabulate(
-        lines,
-        headers=("strategy", "before revision", "after revision"),
-        tablefmt="pipe",
-        colalign=("left", "right", "right"),
-        disable_numparse=True,
-    )
-    return ["**Before and after revision**", ABOUT_REVISIONS, grid]
+    headings = "strategy", "before revision", "after revision"
+    table = grid(lines, headings, ("strategy",))
+    return ["**Before and after revision**", ABOUT_REVISIONS, table]
 
 
 def _revision_line(row: dict[str, Any], revision: Revision) -> list[str]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tabulate import tabulate
-
+from harness.report.blocks import folded, grid
 from harness.report.wording import NOT_MEASURED, escape
 
 TITLE = "Where the uncertainty comes from"
@@ -24,19 +23,7 @@ def sureness_blocks(rows: list[dict[str, Any]]) -> list[str]:
     shown = [row for row in rows if _error(row) is not None]
     if not shown:
         return []
-    grid = tabulate(
-        [_line(row) for row in shown],
-        headers=_HEADINGS,
-        tablefmt="pipe",
-        colalign=("left", "right", "right", "right"),
-        disable_numparse=True,
-    )
-    return [
-        f"<details>\n<summary>{TITLE}</summary>",
-        MEANING,
-        grid,
-        "</details>",
-    ]
+    return folded(TITLE, MEANING, grid(map(_line, shown), _HEADINGS, ("strategy",)))
 
 
 def _error(row: dict[str, Any]) -> float | None:

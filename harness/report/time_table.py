@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tabulate import tabulate
-
+from harness.report.blocks import grid
 from harness.report.wording import NOT_MEASURED, amount, escape, plural, ratio
 
 if TYPE_CHECKING:
@@ -25,14 +24,8 @@ def time_blocks(rows: Sequence[Mapping[str, Any]], baseline: str | None) -> list
     timed = [row for row in rows if row["time_to_target"]]
     if all(row["strategy"] == baseline for row in timed):
         return []
-    grid = tabulate(
-        [_line(row) for row in timed],
-        headers=HEADINGS,
-        tablefmt="pipe",
-        colalign=("left", "left", "right", "right"),
-        disable_numparse=True,
-    )
-    return ["**Time to the baseline's score**", MEANING, grid]
+    table = grid(map(_line, timed), HEADINGS, ("strategy", "reached"))
+    return ["**Time to the baseline's score**", MEANING, table]
 
 
 def _line(row: Mapping[str, Any]) -> list[str]:

@@ -11,8 +11,7 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markupsafe import Markup, escape
 
-_FOLD = "<details>\n<summary>"
-_FOLD_END = "</details>"
+from harness.report.blocks import FOLD, FOLD_END
 
 
 def to_html(blocks: Iterable[str], about: str) -> Markup:
@@ -31,7 +30,7 @@ def to_html(blocks: Iterable[str], about: str) -> Markup:
 
 @lru_cache(maxsize=256)
 def _block(block: str, about: str) -> Markup:
-    if block.startswith(_FOLD) or block == _FOLD_END:
+    if block.startswith(FOLD) or block == FOLD_END:
         return Markup(block)  # noqa: S704
     return Markup(_RENDERER.render(block, {"about": about}))  # noqa: S704
 
