@@ -15,6 +15,7 @@ Flags = NDArray[np.bool_]
 
 BINS = 15
 """Of equal width, between 0 and 1; each holds its upper end (Guo et al. 2017)."""
+_ROUNDING = 1e-9
 _INNER_EDGES = np.linspace(0, 1, BINS + 1)[1:-1]
 
 
@@ -51,5 +52,7 @@ def calibration_error(
     apart = scores - truth
     summed = np.bincount(bins.ravel(), apart.ravel(), BINS * classes)
     error = float(np.abs(summed).sum()) / (records * classes)
-    swayed = (np.sign(summed)[bins] * apart).mean(axis=1)
+    # Where a bin is right there is no slope: that to both sides is 0 in the mean.
+    side = np.where(np.abs(summed) > _ROUNDING, np.sign(summed), 0.0)
+    swayed = (side[bins] * apart).mean(axis=1)
     return error, (swayed - error) / records

@@ -14,11 +14,10 @@ from harness.statistics.influence import (
     swayed_macro_f1,
 )
 from harness.statistics.macro_f1 import Decisions, resampled_macro_f1
-from harness.statistics.patient_draws import DRAWS, PatientDraws, draws_for
+from harness.statistics.patient_draws import PatientDraws, draws_for
 from harness.statistics.scores import Arm, Scores
 
 __all__ = [
-    "DRAWS",
     "Arm",
     "Decisions",
     "Estimate",

@@ -33,6 +33,10 @@ def predictions(draw):
     return task, scores, (random.random((records, CLASSES)) < scores).astype(int)
 
 
+def has_both(truth):
+    return 0 < truth.sum() < len(truth)
+
+
 def weighted(name, task, truth, predicted, scores):
     """A figure as a function of the records' weights, by scikit-learn."""
 
@@ -58,8 +62,7 @@ def weighted(name, task, truth, predicted, scores):
     if name == "label_accuracy":
         return mean_over_classes(oracle.accuracy_score, predicted, lambda c: True)
     if name == "macro_auroc":
-        both = lambda c: 0 < c.sum() < len(c)  # noqa: E731
-        return mean_over_classes(oracle.roc_auc_score, scores, both)
+        return mean_over_classes(oracle.roc_auc_score, scores, has_both)
     if name == "mean_average_precision":
         return mean_over_classes(oracle.average_precision_score, scores, np.any)
     assert name == "calibration_error"
@@ -98,6 +101,15 @@ def test_values_and_slopes_are_those_of_scikit_learn(case):
         assert found.influence.sum() == pytest.approx(0, abs=1e-9)
     known = {name for name, value in whole.items() if isinstance(value, float)}
     assert set(figures) == known - {"log_loss"}
+
+
+def test_records_of_a_bin_that_is_right_sway_its_error_alike():
+    # Nine of ten at 0.9: their differences cancel out, but for rounding.
+    truth, scores = np.ones((10, 1), dtype=bool), np.full((10, 1), 0.9)
+    truth[3] = False
+    found = probability_figures(truth, scores, "multi-label")["calibration_error"]
+    assert found.value == pytest.approx(0, abs=1e-12)
+    assert found.influence == pytest.approx(np.zeros(10), abs=1e-12)
 
 
 def test_f1_of_a_class_nobody_names_stays_0_whatever_the_records():
