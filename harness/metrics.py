@@ -82,19 +82,12 @@ def evaluate_probabilities(
     scores = given.astype(np.float64)
     _check_scores(scores, len(classes))
     truth, predicted = decisions(scores, np.asarray(labels), task)
-    rankings = [Ranking(*column) for column in zip(truth.T, scores.T, strict=True)]
-    auroc = [ranking.auroc() for ranking in rankings]
-    precision = [ranking.average_precision() for ranking in rankings]
     calibration = calibration_error(truth, scores, task)
     return {
         "records": len(scores),
         **_accuracies(truth, predicted, task),
         **_f1_scores(truth, predicted, classes, class_subsets or {}),
-        "macro_auroc": _mean_of_known(auroc),
-        "auroc": dict(zip(classes, auroc, strict=True)),
-        "auroc_classes": sum(area is not None for area in auroc),
-        "mean_average_precision": _mean_of_known(precision),
-        "average_precision": dict(zip(classes, precision, strict=True)),
+        **_ranking_scores(truth, scores, classes),
         "calibration_error": calibration[0] if calibration else None,
         "log_loss": _log_loss(truth, scores, task, _epsilon(given)),
         "support": dict(zip(classes, truth.sum(axis=0).tolist(), strict=True)),
@@ -230,6 +223,22 @@ def _subset_mean(
             f"the classes are {list(by_class)}"
         )
     return float(np.mean([by_class[member] for member in members]))
+
+
+def _ranking_scores(
+    truth: Flags, scores: Floats, classes: Sequence[str]
+) -> dict[str, Any]:
+    """How well records of each class are put above the others, and the means."""
+    rankings = [Ranking(*column) for column in zip(truth.T, scores.T, strict=True)]
+    auroc = [ranking.auroc() for ranking in rankings]
+    precision = [ranking.average_precision() for ranking in rankings]
+    return {
+        "macro_auroc": _mean_of_known(auroc),
+        "auroc": dict(zip(classes, auroc, strict=True)),
+        "auroc_classes": sum(area is not None for area in auroc),
+        "mean_average_precision": _mean_of_known(precision),
+        "average_precision": dict(zip(classes, precision, strict=True)),
+    }
 
 
 def _mean_of_known(values: Sequence[float | None]) -> float | None:

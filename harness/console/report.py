@@ -51,9 +51,7 @@ def report_suite(
     # threads that wait for work would take its core.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from harness.report.folder_index import write_index
-    from harness.report.terminal import summary_lines
     from harness.report.write import HTML, write_leaderboard
-    from harness.results.files import read_json
 
     name = name_of(suite)
     draw = _drawer(suite, plugins) if records else None
@@ -69,15 +67,22 @@ def report_suite(
     html = page.with_name(f"{name}{HTML}")
     refusal = write_index(leaderboard)
     if not quiet:
-        if refusal:
-            click.echo(refusal, err=True)
-        click.echo("\n".join(summary_lines(read_json(data))))
-        click.echo(f"as JSON: {data}")
-        click.echo(f"as a web page: {html}")
+        _say(data, html, refusal)
     click.echo(f"leaderboard: {page}")
     if in_browser:
         _open(html)
     return 0
+
+
+def _say(data: Path, html: Path, refusal: str | None) -> None:
+    from harness.report.terminal import summary_lines
+    from harness.results.files import read_json
+
+    if refusal:
+        click.echo(refusal, err=True)
+    click.echo("\n".join(summary_lines(read_json(data))))
+    click.echo(f"as JSON: {data}")
+    click.echo(f"as a web page: {html}")
 
 
 def _installed(suite: str, plugins: Sequence[Path]) -> dict[str, str]:

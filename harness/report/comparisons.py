@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,7 +41,7 @@ ALSO_COMPARED = (
 )
 """Figures whose differences are told beside that of macro-F1, which has the verdict."""
 
-_DIGITS = 6
+DIGITS = 6
 """Of the ends of intervals: what is the same on every machine."""
 
 Part = dict[str, Any]
@@ -88,17 +89,17 @@ def compare(
     if found is None:
         return part
     known = found.known
-    part |= _told(found.gain, found.estimate)
+    part |= told(found.gain, found.estimate)
     part["holds"] = SEEDS_AND_RECORDS if known else SEEDS
     if known:
-        part["smallest_shown"] = round(found.estimate.smallest_shown, _DIGITS)
+        part["smallest_shown"] = round(found.estimate.smallest_shown, DIGITS)
     part["ahead"] = int((found.gain.values > 0).sum())
     part["verdict"] = found.verdict
     for figure in ALSO_COMPARED if known else ():
         if both := _arms(found.ours, found.theirs, figure, known):
             other = both[0].minus(both[1])
             sure = estimate(by_split(other, found.ours))
-            part["others"][figure] = _told(other, sure)
+            part["others"][figure] = told(other, sure)
     return part
 
 
@@ -116,6 +117,7 @@ class _Compared:
     theirs: Sequence[CellResult]
     known: ScoredCells | None
     gain: Arm
+    replicates: int
     estimate: Estimate
 
     @classmethod
@@ -128,17 +130,17 @@ class _Compared:
         if not done:
             return None
         ours, theirs = ([pair[side] for pair in done] for side in (0, 1))
-        arms = _arms(ours, theirs, MACRO_F1, known) or _arms_of_seeds(ours, theirs)
+        arms = _arms(ours, theirs, MACRO_F1, known) or arms_of_seeds(ours, theirs)
         gain = arms[0].minus(arms[1])
-        return cls(ours, theirs, known, gain, estimate(by_split(gain, ours)))
+        averaged = by_split(gain, ours)
+        return cls(ours, theirs, known, gain, len(averaged), estimate(averaged))
 
     @property
     def verdict(self) -> str:
         patients = (
             self.known.patients([*self.ours, *self.theirs]) if self.known else None
         )
-        replicates = len(by_split(self.gain, self.ours))
-        return verdict_of(self.estimate, replicates, patients)
+        return verdict_of(self.estimate, self.replicates, patients)
 
 
 def is_scored(cell: CellResult) -> bool:
@@ -206,12 +208,18 @@ def interval(
     if found.reach is None:
         return None, None
     low, high = found.mean - found.reach, found.mean + found.reach
-    return round(max(low, least), _DIGITS), round(min(high, most), _DIGITS)
+    return round(max(low, least), DIGITS), round(min(high, most), DIGITS)
 
 
-def _told(gain: Arm, found: Estimate) -> Part:
+def told(gain: Arm, found: Estimate) -> Part:
+    """Paired differences and what is estimated of them: `difference`, around whose
+    mean the interval lies, `low` and `high`.
+    """
     low, high = interval(found)
-    return {"difference": summarise(gain.values.tolist()), "low": low, "high": high}
+    summary = summarise(gain.values.tolist())
+    # Of splits with different numbers of seeds it isn't the mean over trainings.
+    difference = summary and {**summary, "mean": found.mean}
+    return {"difference": difference, "low": low, "high": high}
 
 
 def by_split(gain: Arm, cells: Sequence[CellResult]) -> Arm:
@@ -239,19 +247,20 @@ def _arms(
     theirs: Sequence[CellResult],
     figure: str,
     known: ScoredCells | None,
-) -> tuple[Arm, Arm] | None:
+) -> list[Arm] | None:
     if known is None:
         return None
     one, two = known.arm(ours, figure), known.arm(theirs, figure)
-    return (one, two) if one and two else None
+    return [one, two] if one and two else None
 
 
-def _arms_of_seeds(
-    ours: Sequence[CellResult], theirs: Sequence[CellResult]
-) -> tuple[Arm, Arm]:
+def arms_of_seeds(*arms: Sequence[CellResult]) -> list[Arm]:
     """Macro-F1 as the results have it, the records taken for given."""
-    values = [
-        c.result.metrics.test.macro_f1 if c.result else None for c in (*ours, *theirs)
-    ]
+    cells = [cell for arm in arms for cell in arm]
+    values = [c.result.metrics.test.macro_f1 if c.result else None for c in cells]
     scores = Scores.without_patients(np.array(values, dtype=np.float64))
-    return scores.arm(range(len(ours))), scores.arm(range(len(ours), len(values)))
+    ends = accumulate(len(arm) for arm in arms)
+    return [
+        scores.arm(range(end - len(arm), end))
+        for arm, end in zip(arms, ends, strict=True)
+    ]

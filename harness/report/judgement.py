@@ -51,8 +51,7 @@ def judge(
         tables = []
         for table in dataset["tables"]:
             baseline = _baseline(dataset["label"], table, results.cells)
-            judged, verdicts = _judge_table(table, cells, baseline, scored)
-            _add_times(judged, cells, baseline, history)
+            judged, verdicts = _judge_table(table, cells, baseline, scored, history)
             tables.append(judged)
             ranked = [row["strategy"] for row in judged["rows"] if row["rank"]]
             title = [dataset["label"], table["model"]]
@@ -86,6 +85,7 @@ def _judge_table(
     cells: Mapping[str, CellResult],
     baseline: Sequence[CellResult],
     scored: Mapping[str, ScoredCells],
+    history: ReadHistory | None,
 ) -> tuple[Part, Verdicts]:
     members = {
         row["strategy"]: [cells[seed["cell"]] for seed in row["seeds"]]
@@ -98,6 +98,7 @@ def _judge_table(
     ]
     verdicts = verdicts_between({label: members[label] for label in whole}, scored)
     ranked = ranks(whole, verdicts)
+    goals = goals_of(baseline, table["baseline"], history)
     rows = []
     for row in table["rows"]:
         label = row["strategy"]
@@ -111,6 +112,7 @@ def _judge_table(
                 "against_baseline": (
                     None if is_baseline else against_baseline(found, baseline, scored)
                 ),
+                "time_to_target": time_to_target(found, goals, history),
             }
         )
     every = [cell for label in members for cell in members[label]]
@@ -124,18 +126,6 @@ def _judge_table(
         "without_records": _without_records(every, scored),
     }
     return judged, verdicts
-
-
-def _add_times(
-    table: Part,
-    cells: Mapping[str, CellResult],
-    baseline: Sequence[CellResult],
-    history: ReadHistory | None,
-) -> None:
-    goals = goals_of(baseline, table["baseline"], history)
-    for row in table["rows"]:
-        members = [cells[seed["cell"]] for seed in row["seeds"]]
-        row["time_to_target"] = time_to_target(members, goals, history)
 
 
 def _across(

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from harness.report.comparisons import (
+    DIGITS,
     FEWEST_SEEDS,
     TOO_FEW_SEEDS,
     UNMEASURED,
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     Scored = Mapping[str, ScoredCells]
 
 NO_GAP = "the teacher isn't measurably above"
-
-_DIGITS = 6
-"""Of the ends of intervals: what draws of patients fix, on every machine."""
 
 Part = dict[str, Any]
 
@@ -141,7 +139,7 @@ def _gap(replicates: Sequence[Replicate], scored: Scored) -> Part:
     share = share_of_gap_closed(*found)
     if share is None:
         return _no_gap(NO_GAP)
-    ends = (round(value, _DIGITS) for value in share)
+    ends = (round(value, DIGITS) for value in share)
     return {**dict(zip(("share", "low", "high"), ends, strict=True)), "reason": None}
 
 

@@ -255,7 +255,7 @@ def _judged(cell: CellResult, found: Predictions, shared: _Shared) -> Judged:
         truth=shared(truth),
         predicted=predicted,
     )
-    score = np.mean([one.value for one in class_f1(truth, predicted)])
+    score = swayed_macro_f1(truth, predicted).value
     shown = metrics.test.macro_f1
     if shown is None or abs(shown - score) > _ALIKE:
         raise ValueError("its macro-F1 isn't that of result.json")

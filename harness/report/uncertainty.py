@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from harness.report.comparisons import ALSO_COMPARED, compare, interval, is_scored
+from harness.report.comparisons import (
+    ALSO_COMPARED,
+    DIGITS,
+    arms_of_seeds,
+    compare,
+    interval,
+    is_scored,
+    told,
+)
 from harness.report.scored_cells import MACRO_F1, SEEDS, SEEDS_AND_RECORDS
-from harness.report.summary import summarise
-from harness.statistics import Scores, estimate
+from harness.statistics import estimate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,8 +22,6 @@ if TYPE_CHECKING:
     from harness.report.frame import CellResult
     from harness.report.scored_cells import ScoredCells
     from harness.statistics import Arm
-
-_DIGITS = 6
 
 Part = dict[str, Any]
 
@@ -46,9 +49,8 @@ def row_intervals(
     if not done:
         return None
     if not scored:
-        values = [c.result.metrics.test.macro_f1 if c.result else None for c in done]
-        scores = Scores.without_patients(np.array(values, dtype=np.float64))
-        alone = _told(scores.arm(range(len(done)))) | {"patients_error": None}
+        (arm,) = arms_of_seeds(done)
+        alone = _told(arm) | {"patients_error": None}
         return {"holds": SEEDS, "figures": {MACRO_F1: alone}, "f1": {}}
     known = _known(done, scored)
     if known is None:
@@ -86,7 +88,8 @@ def against_baseline(
         ours, theirs = ([pair[side] for pair in done] for side in (0, 1))
         arms = known.class_arms(ours, theirs)
         for name, (one, two) in zip(_classes(ours), arms, strict=True):
-            part["f1"][name] = _difference(one.minus(two))
+            gain = one.minus(two)
+            part["f1"][name] = told(gain, estimate(gain))
     return part
 
 
@@ -105,10 +108,5 @@ def _classes(cells: Sequence[CellResult]) -> list[str]:
 def _told(arm: Arm) -> Part:
     found = estimate(arm)
     low, high = interval(found, 0.0)
-    error = round(found.patients_error, _DIGITS)
+    error = round(found.patients_error, DIGITS)
     return {"low": low, "high": high, "patients_error": error}
-
-
-def _difference(gain: Arm) -> Part:
-    low, high = interval(estimate(gain))
-    return {"difference": summarise(gain.values.tolist()), "low": low, "high": high}

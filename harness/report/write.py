@@ -82,7 +82,7 @@ def write_leaderboard(
     if not anew and not missing and _is_written(files, to_json(first)):
         return files.page, files.data
     tables = _drawing(first, source)
-    # These take numpy and matplotlib, which a mistaken name shouldn't wait for.
+    # It takes NumPy, which a finished suite run again shouldn't wait for.
     from harness.report.judgement import judge
 
     board = judge(first, source.results, source.predictions, source.history)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from harness.cost.sparsity import sparsity
+from harness.cost.sparsity import prunable, zero_share
 from harness.data.order import batches
 from harness.training.buffers import reestimate_batchnorm
 from harness.training.epoch import Epoch, train_epoch
@@ -164,7 +164,7 @@ class Fit:
             },
             "training": training_scores(totals.decisions, run.task),
             **kept_figures(run, epoch, totals),
-            "sparsity": sparsity(run.model)["prunable"],
+            "sparsity": zero_share(prunable(run.model).values()),
             "learning_rate": run.optimizer.param_groups[0]["lr"],
             "seen": epoch.seen,
             "scored": totals.scored,

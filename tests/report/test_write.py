@@ -13,7 +13,7 @@ from harness.errors import ConfigError
 from harness.report.frame import read_suite
 from harness.report.histories import read_history
 from harness.report.leaderboard import build_leaderboard
-from harness.report.plots.suite_plots import draw_suite
+from harness.report.plots.suite_plots import draw_tables
 from harness.report.write import write_leaderboard
 
 
@@ -87,7 +87,7 @@ def test_many_cells_are_drawn_beside_and_look_the_same(runs, tmp_path):
 
     results = read_suite(folder, "demo")
     cells = {cell.cell.id: cell for cell in results.cells}
-    here = draw_suite(
+    here = draw_tables(
         build_leaderboard(results), lambda cell: read_history(folder, cells[cell])
     )
     found = {p.name: p.read_bytes() for p in (tmp_path / "out" / "demo").iterdir()}

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Literal
 
-from harness.report.diff.noise import DIGITS, Difference, compared_seeds, difference
+from harness.report.comparisons import DIGITS
+from harness.report.diff.noise import Difference, compared_seeds, difference
 
 Verdict = Literal["same", "lower", "higher", "within noise", "too few seeds"]
 

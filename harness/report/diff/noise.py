@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from harness.report.comparisons import FEWEST_SEEDS
+from harness.report.comparisons import DIGITS, FEWEST_SEEDS
 from harness.statistics import Arm, Scores, estimate, estimate_apart
 
 Verdict = Literal["same", "better", "worse", "within noise", "too few seeds"]
@@ -19,7 +19,6 @@ them; None where that isn't known, or they weren't judged on the same records.""
 
 SAME = 1e-6
 """What is less apart is the same, but for the order in which it was added up."""
-DIGITS = 6
 
 
 @dataclass(frozen=True)

@@ -39,22 +39,6 @@ KINDS: dict[str, tuple[str, Callable[[TableData], Figure | None]]] = {
 _LONGEST = 60
 
 
-def draw_suite(
-    leaderboard: Mapping[str, Any], history: Callable[[str], History]
-) -> SuitePlots:
-    """Draw whatever there is something to show of.
-
-    Parameters
-    ----------
-    leaderboard
-        As `build_leaderboard` gives it.
-    history
-        Gives the epochs of a cell, by its id.
-    """
-    tables = draw_tables(leaderboard, history)
-    return with_leads(tables, leaderboard.get("leads", []))
-
-
 def draw_tables(
     leaderboard: Mapping[str, Any], history: Callable[[str], History]
 ) -> SuitePlots:

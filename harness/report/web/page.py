@@ -61,8 +61,8 @@ def to_page(
     sources
         What is read of cells beside it.
     drawn
-        Gives the plots, as `draw_suite` does for it. It is called once all else is
-        made, since they may still be drawn elsewhere.
+        Gives the plots, as `draw_tables` and `with_leads` do for it. It is called once
+        all else is made, since they may still be drawn elsewhere.
     """
     board = dict(leaderboard)
     datasets = [
