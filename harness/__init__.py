@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from pydantic import Field
 
     from harness.cell import Cell
-    from harness.controls import equal_budget, random_instead
     from harness.data.batch import Batch
     from harness.data.order import generator
     from harness.data.wfdb_reading import read_wfdb
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from harness.hooks import hookimpl
     from harness.options import Dropping
     from harness.phased_dropping import PhasedDropping
+    from harness.plan.controls import equal_budget, random_instead
     from harness.plugin import Dataset, Model, Parameters, Preset, Strategy, Tracker
     from harness.tracking.events import (
         CellOutcome,
@@ -89,10 +89,10 @@ _HOMES = {
     "TrackedEpoch": "harness.tracking.events",
     "TrackedSuite": "harness.tracking.events",
     "Tracker": "harness.plugin",
-    "equal_budget": "harness.controls",
+    "equal_budget": "harness.plan.controls",
     "generator": "harness.data.order",
     "hookimpl": "harness.hooks",
-    "random_instead": "harness.controls",
+    "random_instead": "harness.plan.controls",
     "read_wfdb": "harness.data.wfdb_reading",
 }
 

@@ -12,12 +12,12 @@ from typing import Any, Self, TypeVar
 
 from pydantic import ValidationError
 
-from harness.entry import merged_budget
 from harness.errors import ConfigError
+from harness.files.atomic import canonical
 from harness.options import Budget, DataOptions
+from harness.options.entries import merged_budget
+from harness.options.explain import explain
 from harness.plugin import Parameters
-from harness.results.files import canonical
-from harness.validation import explain
 
 IDENTITY_VERSION = 2
 """Raised when the core changes what a cell with the same words computes."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from harness.tracking.events import TrackedSuite
+
 
 Task = Literal["single-label", "multi-label"]
 SplitName = Literal["train", "validation", "test"]
@@ -218,3 +219,6 @@ class Tracker(Plugin):
         Default: its parameters.
         """
         return str(self.params.model_dump_json())
+
+
+SPLITS: tuple[SplitName, ...] = get_args(SplitName)

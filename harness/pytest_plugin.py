@@ -122,7 +122,7 @@ class Measuring:
 
     def committed(self, suite: Path) -> Leaderboard:
         """The leaderboard that the suite is held against."""
-        from harness.suite import read_suite_file
+        from harness.suite.file import read_suite_file
         from harness.testing import read_leaderboard
 
         name = read_suite_file(suite).name or suite.stem

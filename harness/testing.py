@@ -15,7 +15,7 @@ from harness.errors import ConfigError, did_you_mean
 from harness.report.diff.changes import RowChange
 from harness.report.diff.rows import compare_sides
 from harness.report.diff.side import Key, Side, open_side
-from harness.suite import read_suite_file
+from harness.suite.file import read_suite_file
 
 __all__ = [
     "Leaderboard",

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli import main
+from harness.cli.main import main
 from harness.execution.environment import server_environment
 from harness.execution.job import Job
 from harness.execution.pool import WorkerPool, WorkerProcess

@@ -3,8 +3,8 @@
 import pytest
 
 from harness.errors import ConfigError
-from harness.plan import make_plan
-from harness.suite_reader import read_suite
+from harness.plan.plan import make_plan
+from harness.suite.resolve import read_suite
 
 HEAD = """
 name = "claims"

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from harness.errors import ConfigError
-from harness.matrix import cells_of
-from harness.suite_reader import read_suite
+from harness.plan.matrix import cells_of
+from harness.suite.resolve import read_suite
 
 SUITE = """
 name = "presets"

@@ -10,11 +10,7 @@ from runs_folder import RunsFolder
 
 from harness.errors import ConfigError
 from harness.report.write import write_leaderboard
-from harness.testing import (
-    assert_cost_not_above,
-    assert_not_below,
-    read_leaderboard,
-)
+from harness.testing import assert_cost_not_above, assert_not_below, read_leaderboard
 
 pytest_plugins = ["pytester"]
 

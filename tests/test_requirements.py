@@ -5,13 +5,13 @@ import sys
 
 import pytest
 
-from harness.catalog.cells_named import cells_named_by
-from harness.completing import Completion
+from harness.catalog.dependencies import cells_named_by
 from harness.errors import ConfigError, PluginError
-from harness.matrix import cells_of
-from harness.plan import make_plan
-from harness.requirements import with_required
-from harness.suite_reader import read_suite
+from harness.plan.complete import Completion
+from harness.plan.matrix import cells_of
+from harness.plan.plan import make_plan
+from harness.plan.requirements import with_required
+from harness.suite.resolve import read_suite
 
 HEAD = """
 name = "family"
@@ -302,8 +302,8 @@ def test_planning_imports_no_strategy(tmp_path):
     suite.write_text(f"plugins = ['student.py']\n{HEAD}{strategy('student')}")
     code = (
         "import sys; from pathlib import Path\n"
-        "from harness.plan import make_plan\n"
-        "from harness.suite_reader import read_suite\n"
+        "from harness.plan.plan import make_plan\n"
+        "from harness.suite.resolve import read_suite\n"
         f"path = Path({str(suite)!r})\n"
         "assert len(make_plan(*read_suite(path), Path('runs')).cells) == 2\n"
         "assert not {'torch', 'pandas'} & set(sys.modules)\n"

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from harness.cell import Cell
 from harness.errors import ConfigError
-from harness.matrix import cells_of
-from harness.plan import make_plan
-from harness.suite_reader import read_suite, resolve_suite
+from harness.plan.matrix import cells_of
+from harness.plan.plan import make_plan
+from harness.suite.resolve import read_suite, resolve_suite
 
 DATASET = '[[dataset]]\nuse = "synthetic"\nrecords = 60\n'
 MODEL = '[[model]]\nuse = "cnn1d"\n'

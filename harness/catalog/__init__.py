@@ -2,7 +2,7 @@
 
 from harness.catalog.catalog import Catalog
 from harness.catalog.declaration import BrokenPlugin, Declaration, Kind
-from harness.catalog.loading import load_plugin_class, source_hash
+from harness.catalog.modules import load_plugin_class, source_hash
 
 __all__ = [
     "BrokenPlugin",

@@ -8,10 +8,10 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from harness.catalog.asking import ask
+from harness.catalog.builtin import shipped
 from harness.catalog.declaration import KINDS, BrokenPlugin, Declaration, Kind
-from harness.catalog.loading import MODULE_PREFIX, load_plugin_class, source_hash
-from harness.catalog.shipped import shipped
+from harness.catalog.modules import MODULE_PREFIX, load_plugin_class, source_hash
+from harness.catalog.probe_cache import ask
 from harness.errors import ConfigError, PluginError, did_you_mean
 
 ENTRY_POINT_GROUP = "harness"

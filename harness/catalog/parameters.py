@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from harness.catalog.asking import ask
 from harness.catalog.declaration import Declaration
+from harness.catalog.probe_cache import ask
 from harness.cell import PluginChoice
 from harness.errors import ConfigError
-from harness.validation import explain
+from harness.options.explain import explain
 
 
 def resolve_parameters(

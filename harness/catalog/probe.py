@@ -22,10 +22,9 @@ from typing import Any, cast
 import pluggy
 from pydantic import ValidationError
 
-from harness.catalog.cells_named import cells_named_by
 from harness.catalog.declaration import Kind
-from harness.catalog.loading import load_module, load_plugin_class
-from harness.entry import merged_budget
+from harness.catalog.dependencies import cells_named_by
+from harness.catalog.modules import load_module, load_plugin_class
 from harness.errors import PluginError
 from harness.hooks import (
     PROJECT,
@@ -35,6 +34,7 @@ from harness.hooks import (
     TrainingHooks,
 )
 from harness.options import Budget, DataOptions
+from harness.options.entries import merged_budget
 from harness.plugin import Dataset, Model, Plugin, Preset, Strategy, Tracker
 
 KIND_OF: dict[type[Plugin], Kind] = {

@@ -14,12 +14,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.data.cache import cache_root, recall, remember
+from harness.cache import cache_root, recall, remember
 from harness.data.roots import find_root
 from harness.errors import ConfigError, DataError
+from harness.files.atomic import canonical
+from harness.files.paths import expanded
 from harness.options import DataOptions
-from harness.paths import expanded
-from harness.results.files import canonical
 
 Request = dict[str, Any]
 Answer = dict[str, Any] | DataError

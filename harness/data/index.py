@@ -11,14 +11,13 @@ from typing import Any
 
 import pandas as pd
 
-from harness.data.split_names import SPLITS
 from harness.data.splits import assign_splits, check_splits
 from harness.data.stratification import within_label_ratio
 from harness.data.suitability import check_options
 from harness.errors import DataError, did_you_mean
+from harness.files.atomic import canonical
 from harness.options import DataOptions
-from harness.plugin import Dataset
-from harness.results.files import canonical
+from harness.plugin import SPLITS, Dataset
 
 REQUIRED = ("patient", "labels", "files")
 SHOWN = 5

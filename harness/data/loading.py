@@ -17,11 +17,10 @@ from harness.data.prepare import Prepared
 from harness.data.prepared_file import PreparedRecords
 from harness.data.signals import Signals, Statistics, normalise, training_statistics
 from harness.data.split_data import SplitData, held_in_memory
-from harness.data.split_names import SPLITS
 from harness.data.splits import check_splits
 from harness.data.suitability import chunking, sampling_rate, window_samples
 from harness.options import DataOptions
-from harness.plugin import Dataset, Task
+from harness.plugin import SPLITS, Dataset, Task
 
 __all__ = ["DataSplits", "SplitData", "load"]
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.cache import cache_root
 from harness.catalog import source_hash
-from harness.data.cache import cache_root
 from harness.data.dataset_source import plugin_locator
 from harness.data.decode import Decoded, flat_leads
 from harness.data.decoding import decode_records
@@ -18,9 +18,9 @@ from harness.data.index import RecordIndex
 from harness.data.prepared_file import Contents, read_contents, write_prepared
 from harness.data.suitability import sampling_rate
 from harness.errors import DataError
+from harness.files.atomic import canonical
 from harness.options import DataOptions
 from harness.plugin import Dataset
-from harness.results.files import canonical
 
 PIPELINE_VERSION = 1
 """Raised when decoding, filtering or resampling changes what a prepared file holds."""

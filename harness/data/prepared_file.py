@@ -23,8 +23,7 @@ from numpy.typing import NDArray
 from harness.data.decode import Decoded
 from harness.data.signals import Signals
 from harness.errors import DataError
-from harness.results.files import canonical, sync_folder
-from harness.results.temporaries import new_temporary
+from harness.files.atomic import canonical, new_temporary, sync_folder
 
 # 64 KiB: about a 12-lead record of 10 s at 100 Hz, so that one record is one read.
 CHUNK = 1 << 14

@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from harness.cache import cache_root
 from harness.catalog import source_hash
-from harness.data.cache import cache_root
 from harness.data.dataset_source import plugin_locator
 from harness.errors import DataError
+from harness.files.atomic import canonical
+from harness.files.paths import expanded
 from harness.options import DataOptions
-from harness.paths import expanded
 from harness.plugin import Dataset
-from harness.results.files import canonical
 
 
 def dataset_root(

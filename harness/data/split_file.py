@@ -9,10 +9,9 @@ from typing import Any
 
 import pandas as pd
 
-from harness.data.split_names import SPLITS
 from harness.errors import ConfigError
-from harness.plugin import SplitName
-from harness.results.files import read_json
+from harness.files.atomic import read_json
+from harness.plugin import SPLITS, SplitName
 
 SHOWN, LONGEST = 5, 80
 

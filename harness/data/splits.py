@@ -8,12 +8,11 @@ from pathlib import Path
 import pandas as pd
 
 from harness.data.split_file import from_file
-from harness.data.split_names import SPLITS
 from harness.data.stratification import stratified
 from harness.errors import ConfigError, DataError
+from harness.files.paths import expanded
 from harness.options import Split
-from harness.paths import expanded
-from harness.plugin import Dataset, SplitName
+from harness.plugin import SPLITS, Dataset, SplitName
 
 SHOWN = 5
 

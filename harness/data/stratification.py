@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from harness.data.order import generator
-from harness.data.split_names import SPLITS
 from harness.errors import ConfigError
 from harness.options import Split
+from harness.plugin import SPLITS
 
 
 def stratified(records: pd.DataFrame, split: Split) -> pd.Series:

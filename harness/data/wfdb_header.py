@@ -14,7 +14,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from harness.errors import DataError
-from harness.results.files import read_limited
+from harness.files.atomic import read_limited
 
 LARGEST_HEADER = 1 << 20
 """Bytes: 256 signals with long comments need a tenth of it."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.execution.failure import Failure, write_failure
 from harness.execution.pool import WorkerProcess
 from harness.execution.worker import UNTOLD
-from harness.results.files import read_json
+from harness.files.atomic import read_json
 from harness.results.state import FAILURE
 
 

@@ -14,6 +14,7 @@ import torch
 from accelerate.state import AcceleratorState
 
 from harness.cell import Cell
+from harness.cli.run import places_for
 from harness.cost.clock import synchronise
 from harness.data.batch import Batch
 from harness.data.chunks import windows_of
@@ -22,10 +23,9 @@ from harness.data.opening import OpenData, leads_beside, open_data
 from harness.errors import HarnessError
 from harness.execution.noise import noise_splits
 from harness.execution.places import Request
-from harness.execution.suite_run import places_for
+from harness.files.atomic import canonical, read_json
 from harness.options import Execution
-from harness.plan import Plan
-from harness.results.files import canonical, read_json
+from harness.plan.plan import Plan
 from harness.results.requirement import Requirement
 from harness.results.state import RESULT
 from harness.training.cell import make_run, set_determinism

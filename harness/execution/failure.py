@@ -18,7 +18,7 @@ from harness.errors import (
     PeerError,
     PluginError,
 )
-from harness.results.files import to_json, write_atomically
+from harness.files.atomic import to_json, write_atomically
 from harness.results.state import FAILURE
 
 Kind = Literal[

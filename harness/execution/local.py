@@ -22,7 +22,7 @@ from harness.execution.retrying import MOST_REQUEUES, may_retry
 from harness.execution.watchdog import Watchdog
 from harness.execution.worker import CLAIMED, DONE, FAILED, STOPPED
 from harness.options import Execution
-from harness.plan import PlannedCell
+from harness.plan.plan import PlannedCell
 from harness.results.claim import Observer, highest_claim
 from harness.results.state import State, state_of
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from harness.data.cache import cache_root
+from harness.cache import cache_root
 from harness.data.loading import DataSplits, bucket_samples
 from harness.data.opening import OpenData
 from harness.data.order import generator
@@ -17,9 +17,9 @@ from harness.data.prepare import prepared_key
 from harness.data.prepared_file import read_contents
 from harness.data.signals import Signals
 from harness.data.split_data import SplitData
-from harness.data.split_names import SPLITS
 from harness.data.suitability import chunking, sampling_rate, window_samples
 from harness.errors import DataError
+from harness.plugin import SPLITS
 
 
 def noise_splits(data: OpenData, views: Sequence[tuple[str, ...]] = ()) -> DataSplits:

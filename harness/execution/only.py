@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 from harness.errors import ConfigError
-from harness.plan import PlannedCell
+from harness.plan.plan import PlannedCell
 
 FAILED = "failed"
 SHOWN = 20

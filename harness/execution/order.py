@@ -9,7 +9,7 @@ from statistics import fmean, median
 from typing import Any
 
 from harness.cell import NO_MODEL, Cell
-from harness.results.files import read_json
+from harness.files.atomic import read_json
 
 MEASURED = "measured.json"
 MOST_LOOKED_AT = 20

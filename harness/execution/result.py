@@ -18,7 +18,7 @@ from harness.data.index import RecordIndex
 from harness.data.loading import DataSplits
 from harness.data.opening import OpenData
 from harness.data.prepare import Prepared
-from harness.results.files import canonical, to_json, write_atomically
+from harness.files.atomic import canonical, to_json, write_atomically
 from harness.results.requirement import required_cost
 from harness.results.state import FAILURE, KEPT, RESULT, WEIGHTS, source_hashes
 from harness.training.cell import Trained

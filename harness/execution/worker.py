@@ -27,10 +27,9 @@ from harness.execution.job import Job
 from harness.execution.ranks import Rank, end_ranks, fork_ranks, joined
 from harness.execution.requests import Requests
 from harness.execution.streams import Streams, leave
+from harness.files.atomic import remove_temporaries, to_json, write_atomically
 from harness.results.claim import highest_claim, take_claim
-from harness.results.files import to_json, write_atomically
 from harness.results.state import FAILURE, KEPT, RESULT, WEIGHTS, state_of
-from harness.results.temporaries import remove_temporaries
 
 if TYPE_CHECKING:
     from harness.training.cell import Trained

@@ -24,9 +24,8 @@ from harness.options.budget import (
 )
 from harness.options.data import Chunks, DataOptions, Filter, Fraction, Normalise, Split
 from harness.options.dropping import Dropping
-from harness.options.execution import Execution
+from harness.options.execution import Execution, Slurm
 from harness.options.gate import Gate
-from harness.options.slurm import Slurm
 
 __all__ = [
     "SGD",

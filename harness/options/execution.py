@@ -1,12 +1,20 @@
-"""What a suite may say about how cells are run: never part of what they are."""
+"""What a suite may say about how cells are run: never part of what they are.
+
+What it may say about SLURM, which a profile may say as well, is here too.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Self
 
-from pydantic import Field
+from pydantic import (
+    AfterValidator,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
-from harness.options.slurm import Slurm
 from harness.plugin import Parameters
 
 
@@ -48,3 +56,94 @@ class Execution(Parameters):
         '{ use = "mlflow", ... }',
     )
     slurm: Slurm | None = Field(None, description="resources of a cell's SLURM job")
+
+
+def _one_word(text: str) -> str:
+    if len(text.split()) != 1 or text != text.strip():
+        raise ValueError(f"should be one word, got {text!r}")
+    return text
+
+
+Word = Annotated[str, AfterValidator(_one_word)]
+"""One word: a space or a line break would begin another option."""
+Option = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z-]*$")]
+
+OWN_OPTIONS = frozenset(
+    {
+        *("account", "array", "comment", "constraint", "cpus-per-task", "dependency"),
+        *("error", "gres", "job-name", "kill-on-invalid-dep", "mem", "nodes"),
+        *("ntasks-per-node", "open-mode", "output", "partition", "qos", "requeue"),
+        *("signal", "time"),
+    }
+)
+"""Options of sbatch that the harness sets, or that have a key of their own."""
+DEFAULT_MINUTES = 60
+
+
+class Slurm(Parameters):
+    """The resources of a cell's SLURM job; never part of a cell's identity."""
+
+    partition: Word | None = Field(None, description="where the jobs queue")
+    time_minutes: int | None = Field(
+        None,
+        ge=1,
+        description="of a job, which is put back in the queue when it is over; "
+        "default: time_limit_minutes and ten more, or an hour",
+    )
+    gpus: int = Field(0, ge=0, le=1, description="for each process of a cell")
+    gpu_type: Word | None = Field(None, description="as the cluster calls it")
+    cpus: int | None = Field(
+        None, ge=1, description="cores of a cell; default: its threads x its processes"
+    )
+    memory_gib: float | None = Field(
+        None,
+        gt=0,
+        description="of a cell; default: memory_limit_gib, or what the cluster gives",
+    )
+    array_width: int | None = Field(
+        None, ge=1, description="jobs of one array that may be at work at a time"
+    )
+    account: Word | None = Field(None, description="who pays")
+    qos: Word | None = Field(None, description="quality of service")
+    constraint: Word | None = Field(None, description="features that nodes must have")
+    setup: list[str] = Field([], description="shell lines that come before the cell")
+    options: dict[Option, Any] = Field(
+        {}, description="further options of sbatch; true for those without a value"
+    )
+    max_requeues: int = Field(
+        5,
+        ge=0,
+        description="times in a row that a job may be stopped without having written "
+        "a new checkpoint",
+    )
+    signal_seconds: int = Field(
+        120,
+        ge=1,
+        le=3600,
+        description="from the warning that the time is nearly over to its end; half "
+        "of the time at most",
+    )
+
+    @field_validator("options")
+    @classmethod
+    def _options(cls, options: dict[str, Any]) -> dict[str, Any]:
+        own = sorted(OWN_OPTIONS & set(options))
+        if own:
+            raise ValueError(
+                f"{', '.join(map(repr, own))} can't be given here: the harness sets "
+                "it, or has a key for it"
+            )
+        for name, value in options.items():
+            plain = isinstance(value, bool | int | str) and value is not False
+            if not plain or "\n" in str(value):
+                raise ValueError(
+                    f"{name!r} should be a text of one line, a whole number or true, "
+                    f"got {value!r}"
+                )
+        return options
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.gpu_type and not self.gpus:
+            raise ValueError("gpu_type is given, but no GPU is asked for: gpus = 1")
+        return self

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
 
+from harness.files.atomic import write_atomically
 from harness.report.plots.palette import (
     BLUE,
     GREEN,
@@ -21,7 +22,6 @@ from harness.report.plots.palette import (
 )
 from harness.report.plots.style import house_style, svg_of
 from harness.report.wording import plain
-from harness.results.files import write_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path

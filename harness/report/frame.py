@@ -11,8 +11,8 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from harness.errors import ConfigError, did_you_mean
+from harness.files.atomic import read_json
 from harness.report.schema import Failure, Measured, Result, SuiteCell, SuiteFile
-from harness.results.files import read_json
 
 Status = Literal["planned", "running", "done", "failed", "blocked"]
 

@@ -7,8 +7,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.labels import settings_suffix
-from harness.results.files import canonical
+from harness.files.atomic import canonical
+from harness.suite.labels import settings_suffix
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

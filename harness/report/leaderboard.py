@@ -12,12 +12,7 @@ from typing import TYPE_CHECKING, Any
 from harness.report.about import describe_dataset, describe_provenance
 from harness.report.amortised import count_sharers
 from harness.report.front import describe_fronts
-from harness.report.row import (
-    describe_cell,
-    describe_row,
-    own_budget,
-    training_flops,
-)
+from harness.report.row import describe_cell, describe_row, own_budget, training_flops
 from harness.report.stale import mark_stale
 
 if TYPE_CHECKING:

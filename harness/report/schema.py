@@ -9,16 +9,7 @@ from __future__ import annotations
 from typing import Literal
 
 from harness.report.cost_schema import Cost, Required, Size
-from harness.report.values import (
-    Counts,
-    File,
-    Number,
-    Place,
-    Plain,
-    Seed,
-    Share,
-    Whole,
-)
+from harness.report.values import Counts, File, Number, Place, Plain, Seed, Share, Whole
 
 
 class ControlOf(File):

@@ -8,13 +8,13 @@ from contextlib import suppress
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
+from harness.files.atomic import to_json, write_atomically
 from harness.report.beside import beside
 from harness.report.frame import read_suite
 from harness.report.garbage import seldom_collected
 from harness.report.histories import read_history
 from harness.report.leaderboard import outline
 from harness.report.markdown import to_markdown
-from harness.results.files import to_json, write_atomically
 
 HTML = ".html"
 """Ends the name of a suite's web page."""

@@ -22,9 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.results.files import read_json
-from harness.results.holder import is_alive, this_process
-from harness.results.temporaries import new_temporary
+from harness.files.atomic import new_temporary, read_json
+from harness.files.process_id import is_alive, this_process
 
 _NUMBERED = re.compile(r"(?:claim-(\d{1,9})\.json|\.released-(\d{1,9}))", re.ASCII)
 _BEAT_BYTES = 2048

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.lib.format import read_array
 from numpy.typing import NDArray
 
-from harness.results.files import read_limited
+from harness.files.atomic import read_limited
 
 PREDICTIONS = "predictions.npz"
 LARGEST_PREDICTIONS = 1 << 28

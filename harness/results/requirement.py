@@ -9,8 +9,8 @@ from typing import Any
 
 from harness.cell import Cell
 from harness.errors import DataError
+from harness.files.atomic import read_json
 from harness.options.budget import MATCHED
-from harness.results.files import read_json
 from harness.results.state import RESULT, WEIGHTS, source_hashes
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from harness.cell import Cell
+from harness.files.atomic import read_json
 from harness.results.claim import Observer, highest_claim
-from harness.results.files import read_json
 
 State = Literal["planned", "running", "done", "failed", "blocked", "stale"]
 

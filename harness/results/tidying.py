@@ -5,9 +5,9 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
+from harness.files.atomic import remove_temporaries
 from harness.results.claim import Observer, highest_claim, take_claim
 from harness.results.state import RESULT
-from harness.results.temporaries import remove_temporaries
 
 LEFT = ("checkpoint*.pt", "attempts")
 """What a cell has in its folder only until its result is there."""

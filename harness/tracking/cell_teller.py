@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from harness.results.files import LARGEST_JSON, parse_json, read_json, read_limited
+from harness.files.atomic import LARGEST_JSON, parse_json, read_json, read_limited
 from harness.results.state import RESULT, State
 from harness.tracking.events import CellOutcome, TrackedCell, TrackedEpoch
 from harness.tracking.figures import epoch_figures, final_figures

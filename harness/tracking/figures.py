@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.cell import Cell
-from harness.results.files import canonical
+from harness.files.atomic import canonical
 from harness.results.state import source_hashes
 from harness.tracking.events import Plain, TrackedCell
 

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
-from harness.results.files import read_json, to_json, write_atomically
+from harness.files.atomic import read_json, to_json, write_atomically
 from harness.results.state import State
 
 

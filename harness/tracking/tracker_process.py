@@ -26,7 +26,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from harness.catalog.loading import load_plugin_class
+from harness.catalog.modules import load_plugin_class
 from harness.cell import Cell, PluginChoice
 from harness.errors import ConfigError, HarnessError
 from harness.execution.failure import one_line

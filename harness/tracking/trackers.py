@@ -15,9 +15,9 @@ from typing import Any, Self
 
 from harness.cell import Cell, PluginChoice
 from harness.execution.local import Watcher
-from harness.plan import PlannedCell
+from harness.plan.plan import PlannedCell
 from harness.results.state import State
-from harness.suite import Suite
+from harness.suite.file import Suite
 from harness.tracking.listener import Listener
 from harness.tracking.tracker_process import PATIENCE_SECONDS
 

@@ -13,10 +13,14 @@ import torch
 from harness.cell import Cell
 from harness.cost.clock import Clock
 from harness.errors import CheckpointError
+from harness.files.atomic import (
+    TEMPORARY,
+    canonical,
+    sync_folder,
+    write_stream_atomically,
+)
 from harness.options import Execution
-from harness.results.files import canonical, sync_folder, write_stream_atomically
 from harness.results.state import source_hashes
-from harness.results.temporaries import TEMPORARY
 from harness.training.loops import Loops, Place
 from harness.training.processes import Processes
 

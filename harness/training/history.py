@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.results.files import write_atomically
+from harness.files.atomic import write_atomically
 
 
 class History:

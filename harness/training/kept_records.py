@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from harness.results.files import read_limited
+from harness.files.atomic import read_limited
 from harness.results.state import KEPT
 
 LARGEST_KEPT = 1 << 30

@@ -21,7 +21,7 @@ from harness.data.batch import Batch
 from harness.data.opening import instantiate
 from harness.data.suitability import window_samples
 from harness.errors import ConfigError, DataError
-from harness.results.files import LARGEST_JSON, parse_json, read_limited
+from harness.files.atomic import LARGEST_JSON, parse_json, read_limited
 from harness.results.requirement import Requirement, part
 from harness.results.state import KEPT
 from harness.training.forwarding import feature_shapes

@@ -16,11 +16,11 @@ from harness.catalog.declaration import Kind
 from harness.catalog.parameters import resolve_parameters
 from harness.cell import Cell, PluginChoice
 from harness.errors import ConfigError
+from harness.files.atomic import parse_json, read_json
 from harness.options import Budget, DataOptions
-from harness.results.files import parse_json, read_json
+from harness.options.explain import explain
 from harness.results.requirement import Requirement
 from harness.results.state import RESULT, WEIGHTS
-from harness.validation import explain
 
 METADATA_KEY = "harness_cell"
 

@@ -11,7 +11,7 @@ from safetensors.torch import save
 from torch import nn
 
 from harness.errors import CheckpointError, PluginError
-from harness.results.files import write_atomically
+from harness.files.atomic import write_atomically
 
 SNAPSHOTS = "snapshots"
 """The folder of a cell's snapshots, in its own."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-START = "from harness.cli import main; main()"
+START = "from harness.cli.main import main; main()"
 
 STRATEGY = '''
 from harness import Strategy, hookimpl

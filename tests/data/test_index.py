@@ -10,9 +10,9 @@ from small_sets import FoldedSet, GeneratedSet, SmallSet
 
 from harness import ConfigError, DataError
 from harness.data.index import index_records, summarise
-from harness.data.split_names import SPLITS
 from harness.data.stratification import iterative_stratification, stratified
 from harness.options import DataOptions, Split
+from harness.plugin import SPLITS
 
 
 def options(**split):

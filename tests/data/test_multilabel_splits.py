@@ -9,9 +9,9 @@ from small_sets import FoldedSet, SmallSet
 
 from harness import ConfigError
 from harness.data.index import index_records
-from harness.data.split_names import SPLITS
 from harness.data.stratification import stratified, within_label_ratio
 from harness.options import DataOptions, Split
+from harness.plugin import SPLITS
 
 SHARES = {"train": 0.7, "validation": 0.1, "test": 0.2}
 CLASSES = "abcde"

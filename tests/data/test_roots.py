@@ -4,7 +4,7 @@ import pytest
 from small_sets import GeneratedSet, SmallSet
 
 from harness import DataError
-from harness.data.cache import cache_root
+from harness.cache import cache_root
 from harness.data.roots import dataset_root
 from harness.options import DataOptions
 

@@ -8,10 +8,10 @@ from small_sets import SmallSet
 from harness import ConfigError, DataError
 from harness.data.index import index_records
 from harness.data.opening import open_data
-from harness.matrix import cells_of
 from harness.options import DataOptions, Split
-from harness.plan import make_plan
-from harness.suite_reader import read_suite
+from harness.plan.matrix import cells_of
+from harness.plan.plan import make_plan
+from harness.suite.resolve import read_suite
 
 LISTS = {
     "train": ["r00", "r01", "r02"],

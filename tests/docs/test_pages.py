@@ -9,9 +9,9 @@ import pytest
 from pages import DOCS, PAGES, REPOSITORY, blocks_of, files_of, write_files
 
 from harness import options
-from harness.cli import cli
-from harness.suite import SuiteFile
-from harness.suite_reader import read_suite
+from harness.cli.main import cli
+from harness.suite.file import SuiteFile
+from harness.suite.resolve import read_suite
 from harness.training.run import Run
 
 STRATEGY_PAGE = (DOCS / "write-a-strategy.md").read_text(encoding="utf-8")

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from suites_to_run import BASELINE, family, run, start, strategy_source, write_suite
 
+from harness.files.atomic import write_atomically
 from harness.hooks import TrainingHooks
-from harness.results.files import write_atomically
 
 HOOKS = [n for n, f in vars(TrainingHooks).items() if inspect.isfunction(f)]
 

@@ -9,14 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.results.claim import (
-    Observer,
-    highest_claim,
-    progress_of,
-    take_claim,
-)
-from harness.results.files import write_atomically, write_stream_atomically
-from harness.results.holder import is_alive, machine, this_process
+from harness.files.atomic import write_atomically, write_stream_atomically
+from harness.files.process_id import is_alive, machine, this_process
+from harness.results.claim import Observer, highest_claim, progress_of, take_claim
 
 FORK = multiprocessing.get_context("fork")
 

@@ -27,8 +27,8 @@ from harness.execution.environment import worker_environment
 from harness.execution.job import Job
 from harness.execution.pool import WorkerPool
 from harness.execution.worker import STOPPED
-from harness.plan import make_plan
-from harness.suite_reader import read_suite
+from harness.plan.plan import make_plan
+from harness.suite.resolve import read_suite
 
 # It keeps the signal for itself as well, which must not keep the worker from it.
 SLOW = strategy_source(

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from suites_to_run import BASELINE, results, run, start, write_suite
 
+from harness.files.process_id import is_alive
 from harness.results.claim import Observer, highest_claim, take_claim
-from harness.results.holder import is_alive
 
 ROUNDS = int(os.environ.get("HARNESS_TEST_RACES", "50"))
 FORK = multiprocessing.get_context("fork")

@@ -8,9 +8,9 @@ import pytest
 from suites_to_run import run as run_harness
 
 from harness.metrics import evaluate_at_thresholds
-from harness.plan import make_plan
+from harness.plan.plan import make_plan
 from harness.results.requirement import Requirement
-from harness.suite_reader import read_suite
+from harness.suite.resolve import read_suite
 from harness.thresholds import best_thresholds
 
 SUITE = """

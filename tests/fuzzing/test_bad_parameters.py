@@ -13,7 +13,7 @@ from harness.catalog import Catalog, load_plugin_class
 from harness.catalog.parameters import resolve_parameters
 from harness.catalog.probe import resolve
 from harness.errors import ConfigError, printable
-from harness.validation import explain
+from harness.options.explain import explain
 
 pytestmark = pytest.mark.timeout(SECONDS, method="thread")
 

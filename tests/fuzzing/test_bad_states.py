@@ -9,11 +9,11 @@ import pytest
 from hypothesis import example, given
 from mutations import SECONDS, fuzzed, mutated_bytes, mutated_value, put_no_file
 
-from harness.data.cache import recall, remember
-from harness.plan import make_plan
+from harness.cache import recall, remember
+from harness.plan.plan import make_plan
 from harness.results.claim import Observer, highest_claim, progress_of, take_claim
 from harness.results.state import failure_of, state_of
-from harness.suite_reader import read_suite
+from harness.suite.resolve import read_suite
 
 pytestmark = pytest.mark.timeout(SECONDS, method="thread")
 

@@ -20,9 +20,9 @@ from mutations import (
 )
 
 from harness.errors import ConfigError, printable
-from harness.matrix import cells_of
 from harness.options import Budget, DataOptions, Execution
-from harness.suite_reader import read_suite
+from harness.plan.matrix import cells_of
+from harness.suite.resolve import read_suite
 
 pytestmark = pytest.mark.timeout(SECONDS, method="thread")
 

@@ -15,8 +15,8 @@ from harness import Outputs
 from harness.catalog import Catalog
 from harness.errors import ConfigError
 from harness.options import Adam, Budget, Mixup, OneCycle
-from harness.plan import make_plan
-from harness.suite_reader import read_suite
+from harness.plan.plan import make_plan
+from harness.suite.resolve import read_suite
 from harness.training.forwarding import caught
 from harness.training.optimization import LearningRate
 

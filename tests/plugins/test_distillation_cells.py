@@ -11,8 +11,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from harness.catalog import Catalog
 from harness.data.opening import open_cell_data
-from harness.plan import make_plan
-from harness.suite_reader import read_suite
+from harness.plan.plan import make_plan
+from harness.suite.resolve import read_suite
 from harness.training.forwarding import caught
 
 SUITE = """

@@ -11,8 +11,8 @@ from lottery_runs import lottery
 from safetensors.torch import load_file, save_file
 from suites_to_run import run
 
-from harness.plan import make_plan
-from harness.suite_reader import read_suite
+from harness.plan.plan import make_plan
+from harness.suite.resolve import read_suite
 
 SUITE = """
 name = "tickets"

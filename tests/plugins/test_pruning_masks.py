@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from test_networks import CINC2017
 from torch import nn
 
-from harness.catalog.loading import load_module
+from harness.catalog.modules import load_module
 from harness.cost.sparsity import prunable
 from harness.errors import CellError, ConfigError
 

@@ -15,11 +15,11 @@ from harness import Strategy, hookimpl
 from harness.catalog import Catalog
 from harness.catalog.parameters import resolve_parameters
 from harness.errors import CellError, ConfigError, DataError
+from harness.files.atomic import to_json
 from harness.options import Budget
-from harness.plan import make_plan
-from harness.results.files import to_json
+from harness.plan.plan import make_plan
 from harness.results.requirement import Requirement
-from harness.suite_reader import read_suite
+from harness.suite.resolve import read_suite
 
 
 def maker(name):

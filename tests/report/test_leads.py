@@ -16,11 +16,11 @@ from taught_rows import (
     write_predictions,
 )
 
+from harness.files.atomic import read_json
 from harness.report.frame import read_suite
 from harness.report.leaderboard import build_leaderboard
 from harness.report.markdown import to_markdown
 from harness.report.write import write_leaderboard
-from harness.results.files import read_json
 from harness.results.predictions import read_test_predictions
 
 NONE = "no distillation"

@@ -10,7 +10,6 @@ from rich.console import Console
 from slurm_suites import AFTER
 from suites_to_run import BASELINE, write_suite
 
-from harness.console.cells import PlainWatcher
 from harness.execution.slurm.batches import missing_cells
 from harness.execution.slurm.cell_job import name_of_this_job
 from harness.execution.slurm.client import JobStatus, SlurmError, queue
@@ -19,11 +18,12 @@ from harness.execution.slurm.holding import with_held
 from harness.execution.slurm.records import CellJobs
 from harness.execution.slurm.resources import resources_of
 from harness.execution.watchdog import Watchdog
+from harness.execution.watchers import PlainWatcher
 from harness.options import Execution
-from harness.plan import make_plan
+from harness.plan.plan import make_plan
 from harness.results.claim import Observer, take_claim
 from harness.results.state import source_hashes
-from harness.suite_reader import read_suite
+from harness.suite.resolve import read_suite
 
 NO_JOBS = CellJobs()
 PUPILS = BASELINE + '\n[[strategy]]\nuse = ["after", "baseline"]\n'

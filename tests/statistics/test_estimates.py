@@ -7,12 +7,7 @@ import pytest
 from drawn_predictions import Population, arms_of
 from scipy import stats
 
-from harness.statistics import (
-    Scores,
-    estimate,
-    estimate_apart,
-    share_of_gap_closed,
-)
+from harness.statistics import Scores, estimate, estimate_apart, share_of_gap_closed
 from harness.statistics.student import student_95
 
 

@@ -12,9 +12,9 @@ from harness import Strategy, hookimpl
 from harness.data.opening import open_cell_data
 from harness.errors import DataError, PluginError
 from harness.options import Execution
-from harness.plan import make_plan
+from harness.plan.plan import make_plan
 from harness.results.requirement import Requirement
-from harness.suite_reader import read_suite
+from harness.suite.resolve import read_suite
 from harness.training.checkpoint import checkpoint_key, load_checkpoint
 from harness.training.run import Run
 

@@ -10,8 +10,8 @@ import torch
 from harness.data.opening import leads_beside, open_cell_data
 from harness.errors import ConfigError, PluginError
 from harness.options import Execution
-from harness.plan import make_plan
-from harness.suite_reader import read_suite
+from harness.plan.plan import make_plan
+from harness.suite.resolve import read_suite
 from harness.training.run import Run
 
 OWN = ["II", "V5"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from harness.cell import Cell
 from harness.execution.slurm.records import CellJobs
 from harness.execution.slurm.resources import Resources
-from harness.plan import PlannedCell
+from harness.plan.plan import PlannedCell
 
 LARGEST_ARRAY = 1000
 """SLURM's own default."""

@@ -22,8 +22,8 @@ from harness.cell import Cell
 from harness.execution.failure import Failure, Kind, write_failure
 from harness.execution.job import Job
 from harness.execution.slurm.client import was_ended
-from harness.plan import PlannedCell
-from harness.results.holder import JOB_VARIABLE
+from harness.files.process_id import JOB_VARIABLE
+from harness.plan.plan import PlannedCell
 from harness.results.state import RESULT, State, state_of
 
 if TYPE_CHECKING:
@@ -118,9 +118,9 @@ class CellJob:
     def _run(self, job: Job) -> State:
         from rich.console import Console
 
-        from harness.console.cells import PlainWatcher
         from harness.execution.local import LocalExecutor
         from harness.execution.places import Places
+        from harness.execution.watchers import PlainWatcher
 
         needs = [PlannedCell(c, "required", "done") for c in _awaited(job)]
         if len(needs) < len(job.cell.requires):

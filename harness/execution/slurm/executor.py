@@ -27,7 +27,7 @@ from harness.execution.slurm.showing import show_missing
 from harness.execution.slurm.submitting import import_submitit, sole_submitter, submit
 from harness.execution.slurm.wording import shortened
 from harness.options import Execution
-from harness.plan import PlannedCell
+from harness.plan.plan import PlannedCell
 from harness.results.state import State
 
 _PROGRAMS = ("sbatch", "squeue", "scancel", "srun")

@@ -13,8 +13,8 @@ from harness.execution.failure import Failure, Kind, write_failure
 from harness.execution.local import Watcher
 from harness.execution.slurm.cell_job import SHARED_FOLDER_SECONDS
 from harness.execution.slurm.client import GONE, JobStatus, SlurmError, queue
+from harness.files.atomic import read_json
 from harness.results.claim import Observer, highest_claim, progress_of
-from harness.results.files import read_json
 from harness.results.state import FAILURE, RESULT, State, state_of
 
 FILES_SECONDS = 0.5

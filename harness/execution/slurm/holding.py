@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.execution.slurm.records import CellJobs
-from harness.plan import PlannedCell
+from harness.plan.plan import PlannedCell
 from harness.results.claim import (
     LONGEST_LOOK_SECONDS,
     STANDSTILL_SECONDS,

@@ -17,7 +17,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.execution.slurm.client import GONE, JobStatus
-from harness.results.files import to_json, write_atomically
+from harness.files.atomic import to_json, write_atomically
 from harness.results.state import RESULT
 
 RECORD = "jobs.json"

@@ -15,8 +15,8 @@ from pydantic import ValidationError
 from harness.cell import Cell
 from harness.errors import ConfigError, did_you_mean
 from harness.options import Execution, Slurm
-from harness.options.slurm import DEFAULT_MINUTES
-from harness.validation import explain
+from harness.options.execution import DEFAULT_MINUTES
+from harness.options.explain import explain
 
 MARGIN_MINUTES = 10
 """For starting a cell, reading its data and judging it."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from harness.errors import ConfigError
+from harness.options.explain import explain
 from harness.options.gate import Gate
 from harness.report.diff.changes import RowChange, SuiteDiff
 from harness.report.diff.costs import COSTS, cost_change
@@ -17,7 +18,6 @@ from harness.report.diff.settings import other_settings, same_records
 from harness.report.diff.wording import SCORE_NAMES
 from harness.report.summary import summarise
 from harness.report.wording import plural, score
-from harness.validation import explain
 
 if TYPE_CHECKING:
     from harness.report.diff.board_schema import RowFile

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from harness.errors import ConfigError, did_you_mean
+from harness.files.atomic import read_json
+from harness.options.explain import shortened
 from harness.report.diff.board_schema import Board, DatasetFile, RowFile, TableFile
 from harness.report.frame import check_suite_name, read_suite
 from harness.report.leaderboard import build_leaderboard
-from harness.results.files import read_json
-from harness.validation import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -32,12 +32,7 @@ from harness.report.web.colours import declarations
 from harness.report.web.inline_svg import inline_svg
 from harness.report.web.prose import to_html
 from harness.report.web.row_parts import SEED_HEADINGS
-from harness.report.web.table_parts import (
-    Figure,
-    Sources,
-    table_figures,
-    table_part,
-)
+from harness.report.web.table_parts import Figure, Sources, table_figures, table_part
 from harness.report.wording import plain, plural
 
 if TYPE_CHECKING:

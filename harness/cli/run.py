@@ -1,0 +1,327 @@
+"""`harness run`: plan, check, prepare, run what is missing, report."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.markup import escape
+
+from harness.catalog import Catalog
+from harness.cell import Cell
+from harness.console import news, out
+from harness.errors import ConfigError, printable
+from harness.execution.hardware import usable_cores, usable_gpus
+from harness.execution.local import LocalExecutor
+from harness.execution.only import chosen
+from harness.execution.order import expected_seconds
+from harness.execution.places import Places, Request, find_places
+from harness.execution.pool import WorkerPool
+from harness.execution.result_folders import check_folder
+from harness.execution.watchers import LiveWatcher, PlainWatcher, RecordsBar, summary_of
+from harness.files.atomic import read_json
+from harness.options import Execution
+from harness.plan.plan import Plan, PlannedCell, make_plan, write_manifest
+from harness.results.state import State
+from harness.results.tidying import tidy
+from harness.suite.file import Suite
+from harness.suite.tracker_entries import trackers_of
+from harness.tracking.trackers import Trackers
+
+if TYPE_CHECKING:
+    from harness.execution.slurm.executor import SlurmExecutor
+
+DONE, FAILED, STOPPED = 0, 1, 75
+FEW_RECORDS = 300
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What the command line says about a run; nothing of it changes a result.
+
+    Attributes
+    ----------
+    workers
+        Cells at a time; None: one a GPU, or as many as the cores have threads for.
+    per_device
+        Cells that share a GPU.
+    device
+        `auto` takes the GPUs, if there are any.
+    only
+        Patterns of the cells to run; none: all.
+    retries
+        Instead of the suite's.
+    executor
+        `local`, or `slurm`.
+    profile
+        Resources of SLURM jobs: a file, or its name in the user's configuration.
+    dry_run
+        Print what would be submitted, and submit nothing.
+    wait
+        Follow submitted jobs to their end.
+    trackers
+        Names of trackers, beside the suite's.
+    """
+
+    runs: Path
+    leaderboard: Path
+    workers: int | None = None
+    per_device: int | None = None
+    device: str = "auto"
+    only: tuple[str, ...] = ()
+    retries: int | None = None
+    fail_fast: bool = False
+    keep_stale: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    executor: str = "local"
+    profile: str | None = None
+    dry_run: bool = False
+    wait: bool = True
+    trackers: tuple[str, ...] = ()
+
+
+def run_suite(
+    suite: Suite,
+    catalog: Catalog,
+    options: RunOptions,
+    pool: WorkerPool | None = None,
+) -> int:
+    """Run what is missing of a suite and write its leaderboard; an exit code.
+
+    Parameters
+    ----------
+    pool
+        Where workers of this machine come from, closed at the end; None: a fork
+        server of this run's own.
+
+    Raises
+    ------
+    ConfigError, DataError
+        Before the first cell, if the suite can't be run as it is.
+    """
+    trackers = trackers_of(catalog, suite.trackers, options.trackers)
+    plan = make_plan(suite, catalog, options.runs)
+    if plan.missing_data:
+        raise ConfigError(list(plan.missing_data.values()), str(suite.path))
+    cluster = _cluster(suite, options)
+    if not options.dry_run:
+        check_folder(options.runs)
+        check_folder(options.leaderboard)
+        write_manifest(plan, options.runs)
+        for planned in plan.cells:
+            if planned.state == "done":
+                tidy(options.runs / planned.cell.folder)
+    cells = _settle_stale(plan, options)
+    if options.only:
+        cells = chosen(cells, options.only)
+    pending = [p for p in cells if p.state != "done"]
+    if not options.quiet:
+        news().print(_opening(suite, cells, pending, len(plan.cells)))
+    if cluster and options.dry_run:
+        cluster.show(cells)
+        return DONE
+
+    def warn(tracker: str, problem: str) -> None:
+        said = escape(printable(problem))
+        news().print(f"[yellow]tracker {escape(tracker)}[/]: {said}")
+
+    def say(text: str) -> None:
+        if not options.quiet:
+            news().print(escape(text))
+
+    with Trackers(trackers, suite, cells, options.runs, warn, say) as told:
+        states = _run_missing(suite, cells, cluster, options, told, pool)
+        if states is not None:
+            _report(suite, options, catalog.sources())
+        told.finish()
+    return DONE if states is None else _conclude(suite, states, options)
+
+
+def _run_missing(
+    suite: Suite,
+    cells: Sequence[PlannedCell],
+    cluster: SlurmExecutor | None,
+    options: RunOptions,
+    trackers: Trackers,
+    pool: WorkerPool | None,
+) -> dict[str, State] | None:
+    """The states in which the cells end, by id; None if they are not waited for."""
+    pending = [p for p in cells if p.state != "done"]
+    if not pending:
+        return {p.cell.id: p.state for p in cells}
+    if cluster is None:
+        return _execute(suite, cells, options, trackers, pool or WorkerPool())
+    prepare_data(pending, quiet=options.quiet)
+    submitted = cluster.submit(cells)
+    news().print(escape(str(submitted)))
+    if not options.wait:
+        return None
+    with (watcher := _watcher(len(submitted.jobs), options)):
+        return cluster.follow(cells, submitted, trackers.watching(watcher))
+
+
+def _conclude(suite: Suite, states: dict[str, State], options: RunOptions) -> int:
+    """Sum up a run that is over; its exit code."""
+    code = _exit_code(list(states.values()))
+    if not options.quiet:
+        news().print(summary_of(list(states.values())))
+    if code == STOPPED:
+        news().print("stopped; the same command goes on from here")
+        if options.executor == "slurm":
+            news().print(
+                "jobs that wait or are at work go on by themselves: `harness cancel "
+                f"{suite.name}` ends them"
+            )
+    return code
+
+
+def _settle_stale(plan: Plan, options: RunOptions) -> list[PlannedCell]:
+    """Say which results are stale, and take them for done only if told to."""
+    stale = [p for p in plan.cells if p.state == "stale"]
+    if stale:
+        does = "kept" if options.keep_stale else "run again (--keep-stale keeps them)"
+        names = ", ".join(sorted({p.cell.strategy_name for p in stale}))
+        news().print(
+            f"[yellow]stale results: {len(stale)}[/]: the source of a plugin has "
+            f"changed since ({escape(names)}); {does}"
+        )
+    if not options.keep_stale:
+        return list(plan.cells)
+    return [
+        dataclasses.replace(p, state="done") if p.state == "stale" else p
+        for p in plan.cells
+    ]
+
+
+def _opening(
+    suite: Suite,
+    cells: Sequence[PlannedCell],
+    pending: Sequence[PlannedCell],
+    in_all: int,
+) -> str:
+    done = len(cells) - len(pending)
+    of = "" if len(cells) == in_all else f" of {in_all}"
+    return (
+        f"suite {suite.name}: {len(cells)}{of} cells, {done} done, "
+        f"{len(pending)} to run"
+    )
+
+
+def prepare_data(pending: Sequence[PlannedCell], *, quiet: bool = False) -> None:
+    """Make the prepared file of every data set that a pending cell needs.
+
+    Raises
+    ------
+    DataError, ConfigError
+        If recordings are bad, or options don't fit the data set.
+    """
+    from harness.data.opening import open_data
+
+    wanted = {str(p.cell.identity["dataset"]): p.cell for p in pending}
+    for cell in wanted.values():
+        data = open_data(cell.dataset, cell.options, cell.suite_folder)
+        with RecordsBar(str(cell.labels["dataset"]), quiet=quiet) as bar:
+            # Starting processes takes longer than decoding a few records.
+            few = len(data.index.records) < FEW_RECORDS
+            data.prepare(workers=1 if few else usable_cores(), progress=bar)
+
+
+def places_for(cells: Sequence[Cell], request: Request) -> Places:
+    """Where on this machine the cells would run.
+
+    Raises
+    ------
+    ConfigError
+        If the machine can't run them as the command asks.
+    """
+    gpus = [] if request.device == "cpu" else usable_gpus()
+    return find_places(request, cells, gpus, usable_cores())
+
+
+def _execute(
+    suite: Suite,
+    cells: Sequence[PlannedCell],
+    options: RunOptions,
+    trackers: Trackers,
+    pool: WorkerPool,
+) -> dict[str, State]:
+    pending = [p for p in cells if p.state != "done"]
+    waiting = [p.cell for p in pending]
+    request = Request(options.workers, options.per_device, options.device)
+    places = places_for(waiting, request)
+    execution = _execution(suite, options)
+    watcher = _watcher(len(pending), options)
+    try:
+        pool.warm_up()
+        prepare_data(pending, quiet=options.quiet)
+        executor = LocalExecutor(
+            options.runs,
+            execution,
+            places,
+            trackers.watching(watcher),
+            seconds=expected_seconds(waiting, options.runs),
+            pool=pool,
+            fail_fast=options.fail_fast,
+        )
+        with watcher:
+            return executor.run(cells)
+    finally:
+        pool.close()
+
+
+def _execution(suite: Suite, options: RunOptions) -> Execution:
+    if options.retries is None:
+        return suite.execution
+    return suite.execution.model_copy(update={"retries": options.retries})
+
+
+def _cluster(suite: Suite, options: RunOptions) -> SlurmExecutor | None:
+    """Where jobs are submitted to; None: cells run on this machine."""
+    if options.executor != "slurm":
+        return None
+    from harness.execution.slurm.executor import slurm_executor
+
+    return slurm_executor(
+        options.runs,
+        suite.name,
+        _execution(suite, options),
+        options.profile,
+        fail_fast=options.fail_fast,
+        submits=not options.dry_run,
+    )
+
+
+def _watcher(total: int, options: RunOptions) -> PlainWatcher:
+    if news().is_terminal and not options.quiet:
+        return LiveWatcher(news(), total)
+    return PlainWatcher(news(), total, quiet=options.quiet, verbose=options.verbose)
+
+
+def _exit_code(states: Sequence[State]) -> int:
+    if any(state in ("failed", "blocked") for state in states):
+        return FAILED
+    return STOPPED if any(state != "done" for state in states) else DONE
+
+
+def _report(suite: Suite, options: RunOptions, installed: Mapping[str, str]) -> None:
+    from harness.report.folder_index import write_index
+    from harness.report.terminal import summary_lines
+    from harness.report.write import write_leaderboard
+
+    markdown, data = write_leaderboard(
+        options.runs,
+        suite.name,
+        options.leaderboard,
+        anew=False,
+        installed=installed,
+    )
+    refusal = write_index(options.leaderboard)
+    if not options.quiet:
+        if refusal:
+            news().print(escape(refusal))
+        out().print(escape("\n".join(summary_lines(read_json(data)))))
+    out().print(f"leaderboard: {escape(str(markdown))}")
