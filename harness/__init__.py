@@ -14,11 +14,10 @@ if TYPE_CHECKING:
     from harness.cell import Cell
     from harness.data.batch import Batch
     from harness.data.order import generator
-    from harness.data.wfdb_reading import read_wfdb
+    from harness.data.wfdb import read_wfdb
     from harness.errors import CellError, ConfigError, DataError, PluginError
     from harness.hooks import hookimpl
     from harness.options import Dropping
-    from harness.phased_dropping import PhasedDropping
     from harness.plan.controls import equal_budget, random_instead
     from harness.plugin import Dataset, Model, Parameters, Preset, Strategy, Tracker
     from harness.tracking.events import (
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
         TrackedSuite,
     )
     from harness.training.outputs import EpochReport, Outputs, Scores
+    from harness.training.phased_dropping import PhasedDropping
     from harness.training.run import Run
 
 __version__ = "0.1.0"
@@ -79,7 +79,7 @@ _HOMES = {
     "Model": "harness.plugin",
     "Outputs": "harness.training.outputs",
     "Parameters": "harness.plugin",
-    "PhasedDropping": "harness.phased_dropping",
+    "PhasedDropping": "harness.training.phased_dropping",
     "PluginError": "harness.errors",
     "Preset": "harness.plugin",
     "Run": "harness.training.run",
@@ -93,7 +93,7 @@ _HOMES = {
     "generator": "harness.data.order",
     "hookimpl": "harness.hooks",
     "random_instead": "harness.plan.controls",
-    "read_wfdb": "harness.data.wfdb_reading",
+    "read_wfdb": "harness.data.wfdb",
 }
 
 

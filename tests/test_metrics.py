@@ -12,7 +12,7 @@ from sklearn import metrics as oracle
 from sklearn.calibration import calibration_curve
 
 from harness.errors import CellError, PluginError
-from harness.metrics import evaluate_probabilities
+from harness.metrics.metrics import evaluate_probabilities
 
 NAMES = "ABCDE"
 
@@ -190,7 +190,7 @@ def test_labels_that_do_not_fit_are_refused(scores, labels, task):
 
 def test_metrics_import_nothing_heavy():
     code = (
-        "import sys, harness.metrics\n"
+        "import sys, harness.metrics.metrics\n"
         "heavy = {'torch', 'pandas', 'scipy', 'sklearn'} & set(sys.modules)\n"
         "sys.exit(str(heavy) if heavy else 0)"
     )

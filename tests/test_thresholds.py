@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
 from harness.errors import CellError
-from harness.metrics import evaluate_at_thresholds, evaluate_probabilities
-from harness.thresholds import best_thresholds
+from harness.metrics.metrics import evaluate_at_thresholds, evaluate_probabilities
+from harness.metrics.thresholds import best_thresholds
 
 NAMES = "ABCDE"
 

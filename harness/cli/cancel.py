@@ -8,9 +8,13 @@ from pathlib import Path
 import click
 
 from harness.cli.report import name_of
-from harness.execution.slurm.client import JobStatus, cancel, queue
-from harness.execution.slurm.records import newest_jobs, read_submissions, with_numbers
-from harness.execution.slurm.wording import shortened
+from harness.execution.slurm.commands import JobStatus, cancel, queue
+from harness.execution.slurm.submitted import (
+    newest_jobs,
+    read_submissions,
+    with_numbers,
+)
+from harness.execution.slurm.text import shortened
 
 ENDING_SECONDS = 60.0
 """SLURM kills what doesn't end by itself, on most clusters after half a minute."""

@@ -17,9 +17,9 @@ from harness.execution.hardware import usable_cores
 from harness.execution.watchers import RecordsBar
 
 if TYPE_CHECKING:
-    from harness.data.index import RecordIndex
-    from harness.data.opening import OpenData
+    from harness.data.dataset import OpenData
     from harness.data.prepare import Prepared
+    from harness.data.record_index import RecordIndex
     from harness.options import DataOptions
     from harness.plugin import Dataset
 
@@ -101,7 +101,7 @@ def _bad_records(chosen: ChosenDataset, data: OpenData) -> list[dict[str, str]]:
 
 
 def _about(chosen: ChosenDataset, data: OpenData) -> str:
-    from harness.data.suitability import sampling_rate
+    from harness.data.check_options import sampling_rate
 
     dataset, options = data.dataset, data.options
     leads = options.leads or dataset.leads
@@ -122,7 +122,7 @@ def _about(chosen: ChosenDataset, data: OpenData) -> str:
 
 def _length(dataset: Dataset, options: DataOptions) -> str:
     """Of a sample, and what becomes of records that are longer."""
-    from harness.data.suitability import chunking, sampling_rate, window_samples
+    from harness.data.check_options import chunking, sampling_rate, window_samples
 
     rate, window = sampling_rate(dataset, options), window_samples(dataset, options)
     if window is None:
@@ -136,8 +136,8 @@ def _length(dataset: Dataset, options: DataOptions) -> str:
 
 def _windows(samples: int, dataset: Dataset, options: DataOptions) -> str:
     """The windows that a record is judged by, in s; nothing where it's by one."""
-    from harness.data.chunks import window_starts
-    from harness.data.suitability import chunking, sampling_rate, window_samples
+    from harness.data.check_options import chunking, sampling_rate, window_samples
+    from harness.data.windows import window_starts
 
     rate, window = sampling_rate(dataset, options), window_samples(dataset, options)
     cut = chunking(dataset, options)
@@ -199,9 +199,9 @@ def draw_to(path: Path, label: str, data: OpenData, record: str) -> tuple[str, i
     DataError
         If it can't be read.
     """
+    from harness.data.check_options import sampling_rate
     from harness.data.decode import decode_record
     from harness.data.ecg_paper import draw_record
-    from harness.data.suitability import sampling_rate
 
     row = data.index.records.loc[[record]].iloc[0]
     rate = sampling_rate(data.dataset, data.options)

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from harness.cell import Cell
-    from harness.data.opening import OpenData
-    from harness.training.evaluation import Evaluation
+    from harness.data.dataset import OpenData
+    from harness.training.evaluate import Evaluation
     from harness.training.run import Run
     from harness.training.saved_cell import SavedWeights
 
@@ -64,9 +64,13 @@ def evaluate_weights(
     DataError
         If the cell's own records aren't those that it was trained on.
     """
-    from harness.training.evaluation import evaluate
-    from harness.training.restoring import restored_run
-    from harness.training.saved_cell import read_weights, rebuild, requirements_beside
+    from harness.training.evaluate import evaluate
+    from harness.training.saved_cell import (
+        read_weights,
+        rebuild,
+        requirements_beside,
+        restored_run,
+    )
 
     if dataset is not None and suite is None:
         raise ConfigError("--dataset names a data set of a suite: give --on SUITE")
@@ -110,7 +114,7 @@ def _tuned(
     """Figures at the thresholds that the cell chose, where its `result.json` lies
     beside the weights.
     """
-    from harness.metrics import evaluate_at_thresholds
+    from harness.metrics.metrics import evaluate_at_thresholds
     from harness.training.saved_cell import thresholds_beside
 
     if run.task == "single-label":
@@ -169,7 +173,7 @@ def _check_unchanged(cell: Cell, data: OpenData, split_hash: str) -> None:
 
 def _check_suits(cell: Cell, data: OpenData, label: str) -> None:
     """Refuse a data set whose classes or signals aren't what the model was made for."""
-    from harness.data.opening import instantiate
+    from harness.data.dataset import instantiate
 
     trained = _shape(instantiate(cell.dataset), cell.options)
     given = _shape(data.dataset, data.options)
@@ -184,7 +188,7 @@ def _check_suits(cell: Cell, data: OpenData, label: str) -> None:
 
 def _shape(dataset: Any, options: Any) -> dict[str, Any]:
     """What a model is made for, in words of a suite."""
-    from harness.data.suitability import sampling_rate, window_samples
+    from harness.data.check_options import sampling_rate, window_samples
 
     rate = sampling_rate(dataset, options)
     samples = window_samples(dataset, options)

@@ -118,7 +118,7 @@ def run(
     0 all cells are done, 1 some failed, 2 a mistake in the suite, 75 stopped.
     """
     from harness.cli.run import RunOptions, run_suite
-    from harness.execution.choice import check_choice
+    from harness.execution.preflight import check_choice
     from harness.suite.resolve import read_suite
 
     if workers != "auto" and not (workers.isdigit() and int(workers) > 0):

@@ -15,7 +15,7 @@ from harness.errors import printable
 from harness.plan.plan import Plan, PlannedCell
 
 if TYPE_CHECKING:
-    from harness.execution.estimate import Cost
+    from harness.execution.cost_estimate import Cost
 
 Costs = Mapping[int, "Cost"]
 """By the cell's position in the plan."""
@@ -36,7 +36,7 @@ def show_plan(plan: Plan, runs: Path, *, estimate: bool, as_json: bool) -> int:
     costs: Costs = {}
     workers = 1
     if estimate:
-        from harness.execution.estimate import estimate_costs, workers_for
+        from harness.execution.cost_estimate import estimate_costs, workers_for
 
         workers = workers_for(plan)
         costs = estimate_costs(plan, runs, lambda text: click.echo(text, err=True))
@@ -74,9 +74,9 @@ def _job_notes(runs: Path) -> dict[str, str]:
 
     Empty where nothing was submitted. If SLURM can't be asked, a warning says so.
     """
-    from harness.execution.slurm.client import SlurmError
+    from harness.execution.slurm.commands import SlurmError
     from harness.execution.slurm.executor import jobs_of
-    from harness.execution.slurm.wording import job_note
+    from harness.execution.slurm.text import job_note
 
     try:
         jobs = jobs_of(runs)

@@ -16,7 +16,7 @@ import click
 
 from harness.cli.data import draw_to
 from harness.cli.select_dataset import ChosenDataset, datasets_of
-from harness.data.opening import OpenData
+from harness.data.dataset import OpenData
 from harness.errors import ConfigError, DataError
 
 if TYPE_CHECKING:

@@ -11,22 +11,20 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 
 from harness.catalog import Catalog
-from harness.cell import Cell
 from harness.console import news, out
 from harness.errors import ConfigError, printable
-from harness.execution.hardware import usable_cores, usable_gpus
+from harness.execution.hardware import usable_cores
 from harness.execution.local import LocalExecutor
-from harness.execution.only import chosen
-from harness.execution.order import expected_seconds
-from harness.execution.places import Places, Request, find_places
+from harness.execution.places import Request, places_for
 from harness.execution.pool import WorkerPool
-from harness.execution.result_folders import check_folder
+from harness.execution.preflight import check_folder, chosen
+from harness.execution.schedule import expected_seconds
 from harness.execution.watchers import LiveWatcher, PlainWatcher, RecordsBar, summary_of
 from harness.files.atomic import read_json
 from harness.options import Execution
 from harness.plan.plan import Plan, PlannedCell, make_plan, write_manifest
 from harness.results.state import State
-from harness.results.tidying import tidy
+from harness.results.tidy import tidy
 from harness.suite.file import Suite
 from harness.suite.tracker_entries import trackers_of
 from harness.tracking.trackers import Trackers
@@ -219,7 +217,7 @@ def prepare_data(pending: Sequence[PlannedCell], *, quiet: bool = False) -> None
     DataError, ConfigError
         If recordings are bad, or options don't fit the data set.
     """
-    from harness.data.opening import open_data
+    from harness.data.dataset import open_data
 
     wanted = {str(p.cell.identity["dataset"]): p.cell for p in pending}
     for cell in wanted.values():
@@ -228,18 +226,6 @@ def prepare_data(pending: Sequence[PlannedCell], *, quiet: bool = False) -> None
             # Starting processes takes longer than decoding a few records.
             few = len(data.index.records) < FEW_RECORDS
             data.prepare(workers=1 if few else usable_cores(), progress=bar)
-
-
-def places_for(cells: Sequence[Cell], request: Request) -> Places:
-    """Where on this machine the cells would run.
-
-    Raises
-    ------
-    ConfigError
-        If the machine can't run them as the command asks.
-    """
-    gpus = [] if request.device == "cpu" else usable_gpus()
-    return find_places(request, cells, gpus, usable_cores())
 
 
 def _execute(

@@ -16,7 +16,7 @@ from harness.options import DataOptions
 from harness.suite.resolve import read_suite
 
 if TYPE_CHECKING:
-    from harness.data.opening import OpenData
+    from harness.data.dataset import OpenData
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class ChosenDataset:
         DataError, ConfigError
             If the recordings aren't there, or the options don't suit them.
         """
-        from harness.data.opening import open_data
+        from harness.data.dataset import open_data
 
         return open_data(self.choice, self.options, self.folder)
 

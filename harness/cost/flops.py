@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import _disable_current_modes
 
-from harness.cost.counter import FlopCounter
+from harness.cost.flop_counter import FlopCounter
 
 TWIN_ROWS = 2
 """Batch rows of a twin's input: 1 would take BatchNorm's single-value error path."""

@@ -10,12 +10,12 @@ import torch
 from torch import nn
 
 from harness.cost.audit import Audit
-from harness.cost.counter import FlopCounter
+from harness.cost.flop_counter import FlopCounter
 from harness.cost.ledger import TRAINED, Counts, Ledger
-from harness.cost.memory import PeakLive
+from harness.cost.module_hooks import Watched
+from harness.cost.peak_memory import PeakLive
 from harness.cost.regions import Region, Regions
-from harness.cost.sparsity import inference_macs, sparsity
-from harness.cost.watching import Watched
+from harness.cost.size import inference_macs, sparsity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from harness.cost.counter import FlopCounter
+    from harness.cost.flop_counter import FlopCounter
 
 
 @dataclass

@@ -1,8 +1,8 @@
-"""A batch of ECG records on a device."""
+"""A batch of ECG records on a device, with age and sex as numbers where asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self
 
@@ -37,7 +37,7 @@ class Batch:
         Side features by name, float32, shape (batch,), NaN where unknown.
     side_features
         The same as models take it, float32, shape (batch, 5), its columns named in
-        `harness.data.side_features`; None where the suite asks for no side features.
+        `harness.data.batch`; None where the suite asks for no side features.
     leads
         Names of the leads, in the order of the rows of `signals`.
     views
@@ -178,3 +178,44 @@ def step_mask(lengths: Tensor, samples: int, steps: int) -> Tensor:
     first = torch.arange(steps, device=lengths.device) * (samples / steps)
     mask: Tensor = first.unsqueeze(0) < lengths.unsqueeze(1)
     return mask
+
+
+SIDE_FEATURES = ("age", "female", "male", "age missing", "sex missing")
+"""What the columns of `side_features` hold."""
+
+YEARS = 100.0
+"""Age is in units of that many years."""
+UNKNOWN_AGE = 0.6037
+"""In those units; like the two below, as the authors' preprocessing fills it in."""
+UNKNOWN_FEMALE = 0.4714
+UNKNOWN_MALE = 0.5286
+
+
+def side_features(side: Mapping[str, Tensor]) -> Tensor | None:
+    """Age and sex in the order of `SIDE_FEATURES`: finite, float32, shape (batch, 5).
+
+    Parameters
+    ----------
+    side
+        `age` in years and `sex` (0 male, 1 female), one of them or both, shape (batch,)
+        each, NaN where unknown. All of one that isn't there is unknown.
+
+    Returns
+    -------
+    Tensor or None
+        None where neither is there.
+    """
+    known = [side[name] for name in ("age", "sex") if name in side]
+    if not known:
+        return None
+    unknown = torch.full_like(known[0], torch.nan)
+    age, sex = side.get("age", unknown), side.get("sex", unknown)
+    no_age, no_sex = age.isnan(), sex.isnan()
+    columns = (
+        (age / YEARS).masked_fill(no_age, UNKNOWN_AGE),
+        sex.masked_fill(no_sex, UNKNOWN_FEMALE),
+        (1 - sex).masked_fill(no_sex, UNKNOWN_MALE),
+        no_age,
+        no_sex,
+    )
+    return torch.stack([column.float() for column in columns], dim=1)

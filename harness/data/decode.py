@@ -1,15 +1,21 @@
-"""From a record's files to a checked, filtered and resampled signal."""
+"""From records' files to checked, filtered and resampled signals, in parallel."""
 
 from __future__ import annotations
 
+import multiprocessing
 import tempfile
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from harness.data.dataset import DatasetSource
 from harness.data.signals import FLAT_MV, Signals, bandpass, resample
 from harness.errors import DataError
 from harness.options import Filter
@@ -91,3 +97,66 @@ def generate_files(dataset: Dataset, row: pd.Series) -> None:
 def flat_leads(leads: Sequence[str]) -> str:
     """The fault of a record some of whose leads hold no signal."""
     return f"flat: lead{'s' if len(leads) > 1 else ''} {', '.join(leads)}"
+
+
+CHUNK_RECORDS = 32
+
+Work = Callable[[pd.DataFrame], list[Decoded]]
+
+
+def decode_records(
+    dataset: Dataset, rows: pd.DataFrame, rate: float, band: Filter | None, workers: int
+) -> Iterator[Decoded]:
+    """Decode rows of `Dataset.records`, in their order, filtered and at `rate` Hz.
+
+    Raises
+    ------
+    DataError
+        If a worker process was killed.
+    """
+    if workers == 1:
+        yield from _decode(dataset, rate, band, rows)
+        return
+    chunks = [rows[i : i + CHUNK_RECORDS] for i in range(0, len(rows), CHUNK_RECORDS)]
+    work = partial(_decode_from, DatasetSource.of(dataset), rate, band)
+    for part in _in_processes(work, chunks, workers):
+        yield from part
+
+
+def _decode(
+    dataset: Dataset, rate: float, band: Filter | None, rows: pd.DataFrame
+) -> Iterator[Decoded]:
+    return (decode_record(dataset, row, rate, band) for _, row in rows.iterrows())
+
+
+def _decode_from(
+    source: DatasetSource, rate: float, band: Filter | None, rows: pd.DataFrame
+) -> list[Decoded]:
+    return list(_decode(_loaded(source), rate, band, rows))
+
+
+# A worker process makes the data set once, not for each chunk.
+_loaded = cache(DatasetSource.load)
+
+
+def _in_processes(
+    work: Work, chunks: list[pd.DataFrame], workers: int
+) -> Iterator[list[Decoded]]:
+    context = multiprocessing.get_context("spawn")
+    waiting: deque[Future[list[Decoded]]] = deque()
+    with ProcessPoolExecutor(min(workers, len(chunks)), context) as pool:
+        try:
+            for chunk in chunks:
+                waiting.append(pool.submit(work, chunk))
+                # Decoded records wait in memory: not more than keep the workers busy.
+                if len(waiting) > 2 * workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        except BrokenProcessPool as error:
+            raise DataError(
+                "a process that decodes records was killed, perhaps for want of "
+                "memory; use fewer workers"
+            ) from error
+        finally:
+            pool.shutdown(cancel_futures=True)

@@ -44,7 +44,7 @@ def dataset_fingerprints(requests: Sequence[Request]) -> list[Answer]:
     Returns
     -------
     list of dict or DataError
-        As `harness.data.index.summarise`; why a data set can't be indexed.
+        As `harness.data.record_index.summarise`; why a data set can't be indexed.
 
     Raises
     ------
@@ -143,7 +143,7 @@ def _ask_process(requests: Sequence[Request]) -> list[Answer]:
 
 def _answers(requests: Sequence[Request]) -> Iterator[dict[str, Any]]:
     from harness.catalog import load_plugin_class
-    from harness.data.index import index_records, summarise
+    from harness.data.record_index import index_records, summarise
     from harness.plugin import Dataset
 
     first = requests[0]

@@ -1,4 +1,4 @@
-"""What went wrong with a cell, in a class that decides what to do about it."""
+"""What went wrong with a cell, and whether another attempt is worth it."""
 
 from __future__ import annotations
 
@@ -156,3 +156,18 @@ def _culprit(error: BaseException, cell: Cell) -> str:
             if file == home or home in file.parents:
                 return f"{choice.name!r} ({file.name}, line {frame.lineno})"
     return ""
+
+
+RETRIED: frozenset[Kind] = frozenset({"out-of-memory", "killed", "infrastructure"})
+"""What another moment may not bring again: memory that others held, a kill from
+outside, a disk or network that failed. Whatever the suite, the data or a plugin says
+will be the same next time, and so will a limit that was set.
+"""
+
+MOST_REQUEUES = 20
+"""Of one cell that others keep stopping: a machine that never lets it work."""
+
+
+def may_retry(kind: Kind) -> bool:
+    """Whether another attempt at a cell that failed so may end otherwise."""
+    return kind in RETRIED

@@ -32,21 +32,21 @@ from typing import Any
 
 import psutil
 
-from harness.execution.requests import ASKING
+from harness.execution.stop_signals import ASKING
 
 PRELOADED = (
     "torch",
     # The first step of an optimizer imports it, for a second.
     "torch._dynamo",
     "accelerate",
-    "harness.cost.energy",
-    "harness.data.opening",
-    "harness.execution.cell_process",
+    "harness.cost.machine",
+    "harness.data.dataset",
+    "harness.execution.worker",
     "harness.execution.hardware",
     "harness.execution.result",
     "harness.execution.worker",
     "harness.report.curves",
-    "harness.training.cell",
+    "harness.training.train_cell",
     "harness.training.checkpoint",
 )
 CHUNK_BYTES = 2**16

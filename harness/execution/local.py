@@ -9,16 +9,14 @@ from pathlib import Path
 from typing import Protocol
 
 from harness.cell import Cell
-from harness.execution.asked import Asked, counted_signals
-from harness.execution.endings import crash, left, note, refused_by
 from harness.execution.environment import worker_environment
-from harness.execution.failure import Failure
+from harness.execution.exit_status import crash, left, note, refused_by
+from harness.execution.failure import MOST_REQUEUES, Failure, may_retry
 from harness.execution.job import Job
-from harness.execution.order import by_length
 from harness.execution.places import Place, Places
 from harness.execution.pool import WorkerPool, WorkerProcess
-from harness.execution.requests import ASKING
-from harness.execution.retrying import MOST_REQUEUES, may_retry
+from harness.execution.schedule import by_length
+from harness.execution.stop_signals import ASKING, Asked, counted_signals
 from harness.execution.watchdog import Watchdog
 from harness.execution.worker import CLAIMED, DONE, FAILED, STOPPED
 from harness.options import Execution

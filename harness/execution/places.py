@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from harness.cell import Cell
 from harness.errors import ConfigError
+from harness.execution.hardware import usable_cores, usable_gpus
 
 
 @dataclass(frozen=True)
@@ -122,3 +123,15 @@ def _on_cpu(request: Request, cells: Sequence[Cell], cores: int) -> Places:
         )
     needed = max([cell.processes * cell.budget.threads for cell in cells], default=1)
     return Places(request.workers or max(1, cores // needed))
+
+
+def places_for(cells: Sequence[Cell], request: Request) -> Places:
+    """Where on this machine the cells would run.
+
+    Raises
+    ------
+    ConfigError
+        If the machine can't run them as the command asks.
+    """
+    gpus = [] if request.device == "cpu" else usable_gpus()
+    return find_places(request, cells, gpus, usable_cores())

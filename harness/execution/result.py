@@ -14,16 +14,16 @@ from safetensors.torch import save
 
 import harness
 from harness.cell import Cell
-from harness.data.index import RecordIndex
-from harness.data.loading import DataSplits
-from harness.data.opening import OpenData
+from harness.data.dataset import OpenData
 from harness.data.prepare import Prepared
+from harness.data.record_index import RecordIndex
+from harness.data.splits_loaded import DataSplits
 from harness.files.atomic import canonical, to_json, write_atomically
 from harness.results.requirement import required_cost
 from harness.results.state import FAILURE, KEPT, RESULT, WEIGHTS, source_hashes
-from harness.training.cell import Trained
-from harness.training.judging import Judgement
+from harness.training.evaluate import Judgement
 from harness.training.run import Run
+from harness.training.train_cell import Trained
 
 RESULT_VERSION = 1
 

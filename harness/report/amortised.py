@@ -10,7 +10,7 @@ from harness.options.budget import MATCHED
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from harness.report.schema import Result, SuiteCell
+    from harness.results.schema import Result, SuiteCell
 
 _REQUIRED = "required:"
 """Begins the names of modules that are networks of required cells."""

@@ -9,7 +9,7 @@ from harness.report.summary import summarise
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.report.schema import Result
+    from harness.results.schema import Result
 
 FIGURES = ("f1", "precision", "recall")
 

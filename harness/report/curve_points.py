@@ -11,9 +11,9 @@ from harness.report.summary import summarise
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from harness.report.cost_schema import Size
     from harness.report.frame import CellResult
-    from harness.report.schema import Snapshot
+    from harness.results.cost_schema import Size
+    from harness.results.schema import Snapshot
 
 ROUND = "round"
 """The axis of a series of prunings."""

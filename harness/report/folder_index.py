@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 from harness.files.atomic import LARGEST_JSON, read_json, read_limited, write_atomically
 from harness.report.blocks import grid
-from harness.report.values import Counts, File, Number
 from harness.report.wording import NOT_MEASURED, escape, plural, score
+from harness.results.checked_values import Counts, File, Number
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from harness.errors import ConfigError, did_you_mean
 from harness.files.atomic import read_json
-from harness.report.schema import Failure, Measured, Result, SuiteCell, SuiteFile
+from harness.results.schema import Failure, Measured, Result, SuiteCell, SuiteFile
 
 Status = Literal["planned", "running", "done", "failed", "blocked"]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pydantic import TypeAdapter
 
 from harness.files.atomic import LARGEST_JSON, read_limited
-from harness.report.schema import EpochRow
+from harness.results.schema import EpochRow
 
 if TYPE_CHECKING:
     from pathlib import Path

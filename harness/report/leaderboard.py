@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from harness.report.frame import CellResult, SuiteResults
-    from harness.report.schema import ModelPart
     from harness.report.scored_cells import Read
     from harness.report.time_to_target import ReadHistory
+    from harness.results.schema import ModelPart
 
 SCHEMA_VERSION = 1
 

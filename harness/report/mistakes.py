@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.metrics import decisions
+from harness.metrics.metrics import decisions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

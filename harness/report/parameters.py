@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from harness.files.atomic import read_json
-from harness.report.values import File, Plain
+from harness.results.checked_values import File, Plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 from harness.options import Budget
 from harness.report.amortised import shared_cost
 from harness.report.curve_points import curve_points, final_size, last_layers
-from harness.report.schema import BY_CLASS
 from harness.report.summary import summarise
+from harness.results.schema import BY_CLASS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from harness.report.frame import CellResult
-    from harness.report.schema import Result
+    from harness.results.schema import Result
 
 _DEFAULTS = Budget().model_dump(mode="json")
 """What held before there was a setting, which older results lack."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.metrics import decisions
+from harness.metrics.metrics import decisions
 from harness.results.predictions import PREDICTIONS
 from harness.statistics import (
     Decisions,

@@ -16,7 +16,7 @@ from harness.report.summary import summarise
 
 if TYPE_CHECKING:
     from harness.report.frame import CellResult
-    from harness.report.schema import EpochRow
+    from harness.results.schema import EpochRow
 
 ReadHistory = Callable[[str], Sequence["EpochRow"]]
 """Gives the epochs of a done cell, by its id; none where they aren't known."""

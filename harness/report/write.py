@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from harness.report.frame import CellResult, SuiteResults
     from harness.report.plots.plot_files import SuitePlots
-    from harness.report.schema import EpochRow
     from harness.results.predictions import Predictions
+    from harness.results.schema import EpochRow
 
     Draw = Callable[[Mapping[str, Any], str], bytes | None]
 

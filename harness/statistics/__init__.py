@@ -1,5 +1,6 @@
 """How sure a figure on the leaderboard is: resampled patients, paired replicates."""
 
+from harness.statistics.bootstrap import PatientDraws, draws_for
 from harness.statistics.estimate import (
     Estimate,
     estimate,
@@ -14,7 +15,6 @@ from harness.statistics.influence import (
     swayed_macro_f1,
 )
 from harness.statistics.macro_f1 import Decisions, resampled_macro_f1
-from harness.statistics.patient_draws import PatientDraws, draws_for
 from harness.statistics.scores import Arm, Scores
 
 __all__ = [

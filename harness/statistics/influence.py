@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.calibration import calibration_error
-from harness.ranking import Ranking
+from harness.metrics.auroc import Ranking
+from harness.metrics.calibration import calibration_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.statistics.patient_draws import PatientDraws
+from harness.statistics.bootstrap import PatientDraws
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.float32]
@@ -49,8 +49,8 @@ def resampled_macro_f1(
 ) -> tuple[Floats, Floats]:
     """Macro-F1 of each cell, and the same with its patients weighted by each draw.
 
-    As `harness.metrics.evaluate_probabilities`: the mean F1 over all classes, 0 for
-    one that is neither true nor claimed.
+    As `harness.metrics.metrics.evaluate_probabilities`: the mean F1 over all classes, 0
+    for one that is neither true nor claimed.
 
     Parameters
     ----------

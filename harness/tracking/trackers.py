@@ -18,8 +18,8 @@ from harness.execution.local import Watcher
 from harness.plan.plan import PlannedCell
 from harness.results.state import State
 from harness.suite.file import Suite
-from harness.tracking.listener import Listener
-from harness.tracking.tracker_process import PATIENCE_SECONDS
+from harness.tracking.client import Listener
+from harness.tracking.process import PATIENCE_SECONDS
 
 MESSAGE_CHARACTERS = 300
 SILENT_SECONDS = 5.0

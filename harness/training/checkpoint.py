@@ -21,8 +21,8 @@ from harness.files.atomic import (
 )
 from harness.options import Execution
 from harness.results.state import source_hashes
+from harness.training.distributed import Processes
 from harness.training.loops import Loops, Place
-from harness.training.processes import Processes
 
 NAMES = ("checkpoint.pt", "checkpoint.previous.pt")
 UNNAMED = f".checkpoint.new{TEMPORARY}"

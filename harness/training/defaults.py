@@ -1,16 +1,22 @@
-"""What the core does where no strategy says otherwise: a plugin, asked last."""
+"""What the core does where no strategy says otherwise: a plugin, asked last.
+
+The hooks of a run are these defaults with the cell's strategies over them.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import pluggy
 import torch
 from torch import Tensor, nn
 
 from harness.data.batch import Batch
-from harness.hooks import hookimpl
+from harness.hooks import PROJECT, PlanHooks, TrainingHooks, hookimpl
+from harness.plugin import Strategy
 from harness.training.losses import per_sample_loss, probabilities, weight_of
-from harness.training.optimization import build_optimizer
+from harness.training.optimizer import build_optimizer
 from harness.training.outputs import EpochReport, Outputs
 
 if TYPE_CHECKING:
@@ -70,3 +76,19 @@ class Defaults:
     def predict(self, run: Run, batch: Batch, outputs: Outputs) -> Tensor:
         """Softmax or sigmoid, averaged over valid steps."""
         return probabilities(outputs, run.task)
+
+
+def plugin_manager(strategies: Sequence[Strategy]) -> pluggy.PluginManager:
+    """The core's defaults, with the cell's strategies over them in their order.
+
+    Of composed strategies the first named is asked first, and wraps the others.
+    """
+    manager = pluggy.PluginManager(PROJECT)
+    manager.add_hookspecs(PlanHooks)
+    manager.add_hookspecs(TrainingHooks)
+    manager.register(Defaults(), name="defaults")
+    # pluggy asks whoever was registered last first.
+    for strategy in reversed(strategies):
+        manager.register(strategy, name=strategy.name)
+    manager.check_pending()
+    return manager

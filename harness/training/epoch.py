@@ -18,8 +18,8 @@ from harness.data.batch import Batch
 from harness.data.order import batches, bucketed_batches, epoch_order
 from harness.errors import PluginError
 from harness.options import RandomCrop
-from harness.training.keeping import Packer, class_counts, kept_mask, kept_of_all
-from harness.training.processes import Processes
+from harness.training.distributed import Processes
+from harness.training.selection import Packer, class_counts, kept_mask, kept_of_all
 from harness.training.training_scores import no_decisions
 
 if TYPE_CHECKING:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from harness.cost.sparsity import prunable, zero_share
+from harness.cost.size import prunable, zero_share
 from harness.data.order import batches
-from harness.training.buffers import reestimate_batchnorm
+from harness.training.batchnorm import reestimate_batchnorm
 from harness.training.epoch import Epoch, train_epoch
-from harness.training.evaluation import evaluate
-from harness.training.keeping import kept_figures
-from harness.training.optimization import LearningRate
+from harness.training.evaluate import evaluate
+from harness.training.optimizer import LearningRate
 from harness.training.outputs import EpochReport
+from harness.training.selection import kept_figures
 from harness.training.training_scores import training_scores
 
 if TYPE_CHECKING:

@@ -9,15 +9,14 @@ from accelerate import Accelerator
 from torch import nn
 
 from harness.cost.meter import Meter
-from harness.data.opening import seen_alike
+from harness.data.dataset import seen_alike
 from harness.errors import PluginError
 from harness.results.requirement import Requirement
 from harness.training.checkpoint import Tracked
-from harness.training.forwarding import feature_shapes
-from harness.training.independence import check_batch_independence
+from harness.training.forward import check_batch_independence, feature_shapes
 from harness.training.passes import Passes
 from harness.training.required import RequiredCell
-from harness.training.weights import ModelState
+from harness.training.snapshots import ModelState
 
 
 class Networks(Passes):

@@ -15,12 +15,12 @@ from harness.data.batch import Batch
 from harness.errors import PluginError
 from harness.options import Dropping
 from harness.plugin import Task
-from harness.training.buffers import kept_buffers
-from harness.training.forwarding import send, submodule
+from harness.training.batchnorm import kept_buffers
+from harness.training.distributed import Exchange, Processes
+from harness.training.forward import send, submodule
 from harness.training.loops import Loops
 from harness.training.losses import is_correct, true_class_probability
 from harness.training.outputs import Outputs, Scores
-from harness.training.processes import Exchange, Processes
 from harness.training.training_scores import add_decisions
 
 if TYPE_CHECKING:

@@ -18,15 +18,15 @@ from harness.catalog import source_hash
 from harness.cell import Cell
 from harness.cost.flops import aside
 from harness.data.batch import Batch
-from harness.data.opening import instantiate
-from harness.data.suitability import window_samples
+from harness.data.check_options import window_samples
+from harness.data.dataset import instantiate
 from harness.errors import ConfigError, DataError
 from harness.files.atomic import LARGEST_JSON, parse_json, read_limited
 from harness.results.requirement import Requirement, part
 from harness.results.state import KEPT
-from harness.training.forwarding import feature_shapes
-from harness.training.kept_records import read_kept
+from harness.training.forward import feature_shapes
 from harness.training.outputs import Outputs
+from harness.training.record_log import read_kept
 from harness.training.saved_cell import mismatches, read_weights
 from harness.training.snapshots import SNAPSHOTS, file_of
 

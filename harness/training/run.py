@@ -16,22 +16,21 @@ from harness.cell import Cell
 from harness.cost.clock import Clock
 from harness.cost.meter import Meter
 from harness.cost.size import prunable_weights
-from harness.data.loading import DataSplits
 from harness.data.order import generator, torch_seed
+from harness.data.splits_loaded import DataSplits
 from harness.errors import CellError, PluginError
 from harness.options import Dropping, Execution
 from harness.plugin import Strategy
 from harness.results.requirement import Requirement, requirements_of
+from harness.training.budget_match import matched_samples
 from harness.training.checkpoint import Saver, Tracked, checkpoint_key
-from harness.training.evaluation import evaluate
+from harness.training.defaults import plugin_manager
+from harness.training.evaluate import evaluate
 from harness.training.fit import Fit
 from harness.training.history import History
-from harness.training.hooking import plugin_manager
-from harness.training.kept_records import KeptRecords
-from harness.training.last_losses import LastLosses
 from harness.training.losses import check_suits, class_weights
-from harness.training.matching import matched_samples
 from harness.training.networks import Networks
+from harness.training.record_log import KeptRecords, LastLosses
 from harness.training.snapshots import SNAPSHOTS, Snapshots
 
 

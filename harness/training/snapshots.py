@@ -1,17 +1,24 @@
-"""Weights kept on the way, to be judged on the test split once training is over."""
+"""Weights kept on the way, to be judged on the test split once training is over.
+
+Training may have changed their shapes.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from safetensors.torch import save
-from torch import nn
+from torch import Tensor, nn
 
 from harness.errors import CheckpointError, PluginError
 from harness.files.atomic import write_atomically
+
+if TYPE_CHECKING:
+    from harness.training.networks import Networks
+
 
 SNAPSHOTS = "snapshots"
 """The folder of a cell's snapshots, in its own."""
@@ -75,3 +82,40 @@ class Snapshots:
         if odd:
             raise CheckpointError(f"the checkpoint names a snapshot's file {odd[0]!r}")
         self.entries = [dict(entry) for entry in state]
+
+
+def shape_like(run: Networks, weights: Mapping[str, Tensor]) -> None:
+    """Give the run the model that has the shapes of these weights, if a strategy knows
+    of one.
+    """
+    model = run.hook.fit_to_weights(run=run, weights=weights)
+    if model is not None:
+        run.set_model(model.train(run.model.training))
+
+
+def take_weights(run: Networks, weights: Mapping[str, Tensor]) -> None:
+    """Load weights into the run's model, whichever shapes training gave them.
+
+    Raises
+    ------
+    RuntimeError
+        If they aren't those of the cell's model.
+    """
+    shape_like(run, weights)
+    run.model.load_state_dict(dict(weights))
+
+
+class ModelState:
+    """The model's part of a checkpoint, whichever module is the model at the time."""
+
+    def __init__(self, run: Networks) -> None:
+        self._run = run
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Parameters and buffers by name."""
+        weights: dict[str, Tensor] = self._run.model.state_dict()
+        return weights
+
+    def load_state_dict(self, weights: Mapping[str, Tensor]) -> None:
+        """As `state_dict` gave it, in the shapes that they had then."""
+        take_weights(self._run, weights)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from harness.metrics import THRESHOLD
+from harness.metrics.metrics import THRESHOLD
 from harness.training.losses import probabilities
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def _predicted(outputs: Outputs, task: Task, columns: Tensor) -> Tensor:
 
 
 def training_scores(counts: Sequence[int], task: Task) -> dict[str, float | None]:
-    """What an epoch's counts are worth, as `harness.metrics` defines it.
+    """What an epoch's counts are worth, as `harness.metrics.metrics` defines it.
 
     None where no sample was trained on, or where some had mixed labels; `accuracy` is
     for single-label tasks, `label_accuracy` for multi-label ones.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from runs_folder import MEASURED, dataset_part, result, write
 
-from harness.metrics import evaluate_probabilities
+from harness.metrics.metrics import evaluate_probabilities
 
 CLASSES = ("NORM", "MI", "STTC", "CD", "HYP")
 SHARES = (0.42, 0.24, 0.18, 0.12, 0.04)

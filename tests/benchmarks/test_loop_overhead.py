@@ -52,7 +52,7 @@ def test_by_the_harness(benchmark, ready):
 def test_a_batch_from_memory(benchmark):
     import numpy as np
 
-    from harness.data.split_data import SplitData
+    from harness.data.split import SplitData
 
     signals = np.random.default_rng(0).normal(size=(512, 12, 1000)).astype(np.float32)
     split = SplitData(

@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from harness.cost.clock import Clock
-from harness.cost.energy import EnergyMeter
-from harness.cost.process import peak_rss_bytes
+from harness.cost.machine import EnergyMeter, peak_rss_bytes
 
 CPU = torch.device("cpu")
 

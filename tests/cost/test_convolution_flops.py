@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from harness.cost.counter import FlopCounter
+from harness.cost.flop_counter import FlopCounter
 
 BATCH, CHANNELS, STEPS, KERNEL = 3, 8, 20, 4
 

@@ -5,7 +5,7 @@ import time
 import pytest
 import torch
 
-from harness.cost.latency import MOST_CALLS, WARM_UP_CALLS, median_seconds
+from harness.cost.clock import MOST_CALLS, WARM_UP_CALLS, median_seconds
 
 CPU = torch.device("cpu")
 

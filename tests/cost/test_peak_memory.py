@@ -8,8 +8,8 @@ from small_net import LEADS, SmallNet
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from harness.cost.memory import PeakLive
 from harness.cost.meter import Meter
+from harness.cost.peak_memory import PeakLive
 
 FLOAT = 4
 

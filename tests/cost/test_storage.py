@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from harness.catalog import load_plugin_class
-from harness.cost.storage import bitmap_bytes, delta_bytes, encoded, stored_bytes
+from harness.cost.sparse_storage import bitmap_bytes, delta_bytes, encoded, stored_bytes
 
 MEBIBYTE = 2**20
 PRUNABLE = 10_454_528

@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 from small_sets import MatSet, SmallSet, write_mat_set, write_small_set
 
-from harness.data.index import index_records
-from harness.data.loading import load
 from harness.data.prepare import prepare
+from harness.data.record_index import index_records
+from harness.data.splits_loaded import load
 from harness.options import DataOptions
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from harness.data.chunks import Windows, window_starts, windows_of
+from harness.data.windows import Windows, window_starts, windows_of
 from harness.errors import ConfigError
 from harness.options import DataOptions
 

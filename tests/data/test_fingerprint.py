@@ -10,7 +10,7 @@ from small_sets import SmallSet
 
 from harness import ConfigError, DataError
 from harness.data.fingerprint import dataset_fingerprints
-from harness.data.index import index_records, summarise
+from harness.data.record_index import index_records, summarise
 from harness.options import DataOptions
 
 HEAVY = {"pandas", "numpy", "torch", "scipy", "wfdb"}

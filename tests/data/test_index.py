@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from small_sets import FoldedSet, GeneratedSet, SmallSet
 
 from harness import ConfigError, DataError
-from harness.data.index import index_records, summarise
-from harness.data.stratification import iterative_stratification, stratified
+from harness.data.record_index import index_records, summarise
+from harness.data.splits import iterative_stratification, stratified
 from harness.options import DataOptions, Split
 from harness.plugin import SPLITS
 

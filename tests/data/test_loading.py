@@ -4,10 +4,10 @@ import torch
 from small_sets import MatSet, SmallSet
 
 from harness import DataError
-from harness.data.index import index_records
-from harness.data.loading import load
 from harness.data.order import generator
 from harness.data.prepare import prepare
+from harness.data.record_index import index_records
+from harness.data.splits_loaded import load
 from harness.options import DataOptions
 
 MODES = ["record", "record-minmax", "train-lead", "train-global", "none"]

@@ -8,8 +8,8 @@ import pytest
 from small_sets import FoldedSet, SmallSet
 
 from harness import ConfigError
-from harness.data.index import index_records
-from harness.data.stratification import stratified, within_label_ratio
+from harness.data.record_index import index_records
+from harness.data.splits import stratified, within_label_ratio
 from harness.options import DataOptions, Split
 from harness.plugin import SPLITS
 

@@ -11,9 +11,9 @@ from small_sets import GeneratedSet, MatSet, SmallSet, beats
 from harness import DataError
 from harness.catalog import load_plugin_class
 from harness.data import prepare as prepare_module
-from harness.data.index import index_records
 from harness.data.prepare import prepare
 from harness.data.prepared_file import PreparedRecords, read_contents
+from harness.data.record_index import index_records
 from harness.data.roots import dataset_root
 from harness.options import DataOptions
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from harness.catalog import load_plugin_class
-from harness.data.index import index_records
 from harness.data.prepare import prepare
+from harness.data.record_index import index_records
 from harness.options import DataOptions
 
 PLUGINS = Path(__file__).parents[2] / "plugins" / "datasets"

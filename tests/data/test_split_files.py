@@ -6,8 +6,8 @@ import pytest
 from small_sets import SmallSet
 
 from harness import ConfigError, DataError
-from harness.data.index import index_records
-from harness.data.opening import open_data
+from harness.data.dataset import open_data
+from harness.data.record_index import index_records
 from harness.options import DataOptions, Split
 from harness.plan.matrix import cells_of
 from harness.plan.plan import make_plan

@@ -8,9 +8,9 @@ from small_sets import SmallSet, beats, write_record, write_small_set
 from harness import Batch, Cell, PluginError
 from harness.cell import PluginChoice
 from harness.data.augment import augment_batch
-from harness.data.index import index_records
-from harness.data.opening import OpenData, leads_beside, seen_alike
+from harness.data.dataset import OpenData, leads_beside, seen_alike
 from harness.data.order import generator
+from harness.data.record_index import index_records
 from harness.options import Budget, CutMix, DataOptions, Mixup
 
 ONE, BOTH = ("I",), ("I", "II")

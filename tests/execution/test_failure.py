@@ -8,8 +8,7 @@ import torch
 
 from harness.cell import Cell, PluginChoice
 from harness.errors import CheckpointError, ConfigError, DataError, PluginError
-from harness.execution.failure import classify
-from harness.execution.retrying import may_retry
+from harness.execution.failure import classify, may_retry
 from harness.options import Budget, DataOptions
 
 PLUGIN = PluginChoice("x", 1, "X", "/nowhere/x.py", "0")

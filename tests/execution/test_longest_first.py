@@ -5,7 +5,7 @@ import json
 import pytest
 
 from harness.cell import Cell, PluginChoice
-from harness.execution.order import by_length, expected_seconds
+from harness.execution.schedule import by_length, expected_seconds
 from harness.options import Budget, DataOptions
 
 MODEL = PluginChoice("net", 1, "Net", "net.py", "0")

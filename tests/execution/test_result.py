@@ -7,7 +7,7 @@ import pytest
 from commands_here import run as run_harness
 from safetensors import safe_open
 
-from harness.metrics import evaluate_probabilities
+from harness.metrics.metrics import evaluate_probabilities
 
 FILES = {
     "cell.json",

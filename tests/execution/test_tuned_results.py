@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from suites_to_run import run as run_harness
 
-from harness.metrics import evaluate_at_thresholds
+from harness.metrics.metrics import evaluate_at_thresholds
+from harness.metrics.thresholds import best_thresholds
 from harness.plan.plan import make_plan
 from harness.results.requirement import Requirement
 from harness.suite.resolve import read_suite
-from harness.thresholds import best_thresholds
 
 SUITE = """
 name = "findings"

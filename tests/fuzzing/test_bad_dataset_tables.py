@@ -14,7 +14,7 @@ from mutations import SECONDS, fuzzed, mutated_bytes, mutated_lines, outcome
 
 from harness import DataError
 from harness.catalog import load_plugin_class
-from harness.data.index import index_records
+from harness.data.record_index import index_records
 from harness.errors import HarnessError
 from harness.options import DataOptions
 

@@ -19,7 +19,7 @@ from harness.cost.flops import Call, TensorSpec, count
 from harness.errors import ConfigError
 from harness.options import Budget
 from harness.training.fit import Fit
-from harness.training.optimization import LearningRate
+from harness.training.optimizer import LearningRate
 
 
 @pytest.fixture(scope="session")

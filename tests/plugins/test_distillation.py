@@ -17,8 +17,8 @@ from harness.errors import ConfigError
 from harness.options import Adam, Budget, Mixup, OneCycle
 from harness.plan.plan import make_plan
 from harness.suite.resolve import read_suite
-from harness.training.forwarding import caught
-from harness.training.optimization import LearningRate
+from harness.training.forward import caught
+from harness.training.optimizer import LearningRate
 
 MEAN_FORM = 5.86
 

@@ -10,10 +10,10 @@ from suites_to_run import run
 from torch.utils.flop_counter import FlopCounterMode
 
 from harness.catalog import Catalog
-from harness.data.opening import open_cell_data
+from harness.data.dataset import open_cell_data
 from harness.plan.plan import make_plan
 from harness.suite.resolve import read_suite
-from harness.training.forwarding import caught
+from harness.training.forward import caught
 
 SUITE = """
 name = "taught"

@@ -11,9 +11,9 @@ import torch
 from commands_here import run
 from torch import nn
 
-from harness.cost.sparsity import inference_macs, prunable
+from harness.cost.size import inference_macs, prunable
 from harness.data.batch import step_mask
-from harness.data.loading import bucket_samples
+from harness.data.splits_loaded import bucket_samples
 
 STAGES = ("blocks 0-3", "blocks 4-7", "blocks 8-11", "blocks 12-15")
 

@@ -22,9 +22,9 @@ from torch import nn
 from harness import CellError, Outputs
 from harness.catalog import Catalog
 from harness.catalog.parameters import resolve_parameters
-from harness.metrics import evaluate_probabilities
+from harness.metrics.metrics import evaluate_probabilities
 from harness.options import Budget
-from harness.training.evaluation import evaluate
+from harness.training.evaluate import evaluate
 from harness.training.run import Run
 
 # Counts of the training records under the revised labels (REFERENCE-v3): section 1.1.

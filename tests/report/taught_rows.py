@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 
-from harness.metrics import evaluate_probabilities
+from harness.metrics.metrics import evaluate_probabilities
 
 CLASSES = ("NORM", "MI", "STTC", "CD", "HYP")
 LEADS = ("I", "II", "V1")

@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 from taught_rows import CLASSES, predictions
 
-from harness.metrics import evaluate_probabilities
+from harness.metrics.metrics import evaluate_probabilities
 from harness.report.class_scores import FIGURES, class_scores, confusion_counts
 from harness.report.frame import read_suite
 

@@ -12,11 +12,11 @@ from suites_to_run import BASELINE, write_suite
 
 from harness.execution.slurm.batches import missing_cells
 from harness.execution.slurm.cell_job import name_of_this_job
-from harness.execution.slurm.client import JobStatus, SlurmError, queue
-from harness.execution.slurm.following import Follower
-from harness.execution.slurm.holding import with_held
-from harness.execution.slurm.records import CellJobs
-from harness.execution.slurm.resources import resources_of
+from harness.execution.slurm.commands import JobStatus, SlurmError, queue
+from harness.execution.slurm.follow import Follower
+from harness.execution.slurm.held import with_held
+from harness.execution.slurm.requested import resources_of
+from harness.execution.slurm.submitted import CellJobs
 from harness.execution.watchdog import Watchdog
 from harness.execution.watchers import PlainWatcher
 from harness.options import Execution

@@ -8,7 +8,7 @@ from drawn_predictions import Population, arms_of
 from scipy import stats
 
 from harness.statistics import Scores, estimate, estimate_apart, share_of_gap_closed
-from harness.statistics.student import student_95
+from harness.statistics.estimate import student_95
 
 
 def constants(*arms):

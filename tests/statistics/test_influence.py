@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
-from harness.metrics import decisions, evaluate_probabilities
+from harness.metrics.metrics import decisions, evaluate_probabilities
 from harness.statistics import PatientDraws, Scores
 from harness.statistics.influence import (
     class_f1,

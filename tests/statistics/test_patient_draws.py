@@ -5,7 +5,7 @@ import pytest
 from drawn_predictions import CLASSES, Population
 from sklearn.metrics import f1_score
 
-from harness.metrics import evaluate_probabilities
+from harness.metrics.metrics import evaluate_probabilities
 from harness.statistics import Decisions, PatientDraws, resampled_macro_f1
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.tracking.memory import Told, memory_file, recall, remember
+from harness.tracking.sent import Told, memory_file, recall, remember
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from harness.cell import Cell, PluginChoice
-from harness.data.loading import DataSplits
-from harness.data.split_data import SplitData
+from harness.data.split import SplitData
+from harness.data.splits_loaded import DataSplits
 from harness.options import Budget, DataOptions, Execution
 from harness.plugin import Strategy
 from harness.training.run import Run

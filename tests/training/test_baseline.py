@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from harness import Strategy, hookimpl
 from harness.data.order import batches, epoch_order, torch_seed
-from harness.metrics import evaluate_probabilities
+from harness.metrics.metrics import evaluate_probabilities
 
 
 def plain_loop(data, epochs, batch_size, optimizer, rate=lambda step: None):

@@ -9,9 +9,9 @@ from small_runs import SAMPLES, SmallNet, cell, splits
 from small_runs import split as small_split
 
 from harness import Strategy, hookimpl
-from harness.data.chunks import Chunking, window_starts
+from harness.data.windows import Chunking, window_starts
 from harness.options import Budget, Chunks, DataOptions, Execution
-from harness.training.evaluation import evaluate
+from harness.training.evaluate import evaluate
 from harness.training.run import Run
 
 WINDOW, STRIDE, BATCH = 24, 16, 8

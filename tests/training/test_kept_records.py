@@ -10,7 +10,7 @@ from small_runs import EVERY_BATCH, make_run, outcome
 from stopping import resumed
 
 from harness import Dropping, Strategy, hookimpl
-from harness.training.kept_records import KeptRecords, read_kept
+from harness.training.record_log import KeptRecords, read_kept
 
 
 class Thirds(Strategy):

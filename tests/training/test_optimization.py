@@ -10,7 +10,7 @@ from torch import nn
 from torch.optim import lr_scheduler
 
 from harness.options import Budget
-from harness.training.optimization import LearningRate, build_optimizer
+from harness.training.optimizer import LearningRate, build_optimizer
 
 
 def rate(epochs=10, **schedule):

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from harness import Strategy, hookimpl
-from harness.data.opening import open_cell_data
+from harness.data.dataset import open_cell_data
 from harness.errors import DataError, PluginError
 from harness.options import Execution
 from harness.plan.plan import make_plan

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from harness.data.opening import leads_beside, open_cell_data
+from harness.data.dataset import leads_beside, open_cell_data
 from harness.errors import ConfigError, PluginError
 from harness.options import Execution
 from harness.plan.plan import make_plan

@@ -10,10 +10,10 @@ import torch
 from small_runs import cell
 from torch import nn
 
-from harness.data.loading import DataSplits
-from harness.data.split_data import SplitData
+from harness.data.split import SplitData
+from harness.data.splits_loaded import DataSplits
 from harness.options import Budget, Execution
-from harness.training.judging import judge
+from harness.training.evaluate import judge
 from harness.training.losses import per_sample_loss
 from harness.training.outputs import Outputs
 from harness.training.run import Run

@@ -21,8 +21,8 @@ from torch import nn
 
 from harness import Dropping, Strategy, hookimpl
 from harness.data.augment import augment_batch
+from harness.data.batch import side_features
 from harness.data.order import generator
-from harness.data.side_features import side_features
 from harness.errors import CellError
 from harness.options import Budget, CutMix, Mixup
 from harness.training.run import Run

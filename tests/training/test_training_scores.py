@@ -8,7 +8,7 @@ from small_runs import EVERY_BATCH, make_run
 from harness import Dropping as DroppingParams
 from harness import Strategy, hookimpl
 from harness.errors import Interrupted
-from harness.metrics import evaluate_probabilities
+from harness.metrics.metrics import evaluate_probabilities
 from harness.training.losses import probabilities
 from harness.training.outputs import Outputs
 from harness.training.training_scores import (

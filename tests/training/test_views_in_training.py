@@ -10,7 +10,7 @@ from stopping import resumed
 
 from harness import Strategy, hookimpl
 from harness.catalog import Catalog
-from harness.data.split_data import SplitData
+from harness.data.split import SplitData
 
 ALL = ("I", "II", "III")
 

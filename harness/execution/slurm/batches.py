@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.cell import Cell
-from harness.execution.slurm.records import CellJobs
-from harness.execution.slurm.resources import Resources
+from harness.execution.slurm.requested import Resources
+from harness.execution.slurm.submitted import CellJobs
 from harness.plan.plan import PlannedCell
 
 LARGEST_ARRAY = 1000

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from harness.cell import Cell
 from harness.execution.failure import Failure, Kind, write_failure
 from harness.execution.job import Job
-from harness.execution.slurm.client import was_ended
+from harness.execution.slurm.commands import was_ended
 from harness.files.process_id import JOB_VARIABLE
 from harness.plan.plan import PlannedCell
 from harness.results.state import RESULT, State, state_of

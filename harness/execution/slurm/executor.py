@@ -12,20 +12,19 @@ from harness.cell import Cell
 from harness.errors import ConfigError
 from harness.execution.local import Watcher
 from harness.execution.slurm.batches import missing_cells
-from harness.execution.slurm.client import JobStatus, SlurmError, cancel, queue
-from harness.execution.slurm.following import Follower
-from harness.execution.slurm.holding import with_held
-from harness.execution.slurm.records import (
+from harness.execution.slurm.commands import JobStatus, SlurmError, cancel, queue
+from harness.execution.slurm.follow import Follower
+from harness.execution.slurm.held import with_held
+from harness.execution.slurm.requested import Resources, resources_of
+from harness.execution.slurm.submit import import_submitit, sole_submitter, submit
+from harness.execution.slurm.submitted import (
     CellJobs,
     newest_jobs,
     read_submissions,
     remove_over,
     with_numbers,
 )
-from harness.execution.slurm.resources import Resources, resources_of
-from harness.execution.slurm.showing import show_missing
-from harness.execution.slurm.submitting import import_submitit, sole_submitter, submit
-from harness.execution.slurm.wording import shortened
+from harness.execution.slurm.text import shortened, show_missing
 from harness.options import Execution
 from harness.plan.plan import PlannedCell
 from harness.results.state import State

@@ -7,8 +7,16 @@ from __future__ import annotations
 
 from typing import Literal
 
-from harness.report.schema import ChunksPart
-from harness.report.values import Counts, File, Number, Plain, Seed, Share, Whole
+from harness.results.checked_values import (
+    Counts,
+    File,
+    Number,
+    Plain,
+    Seed,
+    Share,
+    Whole,
+)
+from harness.results.schema import ChunksPart
 
 
 class TestSplit(File):

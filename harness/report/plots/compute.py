@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from harness.report.plots.lines import Line
     from harness.report.plots.table_data import TableData
-    from harness.report.schema import EpochRow
+    from harness.results.schema import EpochRow
 
 LINEAR_UP_TO = 4.0
 

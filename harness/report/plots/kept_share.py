@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from harness.report.plots.lines import Line
     from harness.report.plots.table_data import RowData, TableData
-    from harness.report.schema import EpochRow
+    from harness.results.schema import EpochRow
 
 COLUMNS = 3
 MOST_CLASSES = 12

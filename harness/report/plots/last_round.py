@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from harness.report.plots.lines import Line
     from harness.report.plots.table_data import TableData
-    from harness.report.schema import EpochRow
+    from harness.results.schema import EpochRow
 
 
 def draw(table: TableData) -> Figure | None:

@@ -18,7 +18,7 @@ from harness.report.plots.palette import (
     SKY,
     label_of,
 )
-from harness.report.schema import EpochRow
+from harness.results.schema import EpochRow
 
 if TYPE_CHECKING:
     History = list[EpochRow]

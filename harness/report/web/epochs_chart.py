@@ -24,7 +24,7 @@ from harness.report.web.scales import Scale, linear_scale
 if TYPE_CHECKING:
     from harness.report.plots.lines import Line
     from harness.report.plots.table_data import RowData, TableData
-    from harness.report.schema import EpochRow
+    from harness.results.schema import EpochRow
 
 WIDTH, HEIGHT = 420.0, 260.0
 SPARSITY = "sparsity"
