@@ -17,7 +17,7 @@ from harness.errors import HarnessError
 
 if TYPE_CHECKING:
     from harness.report.diff.changes import RowChange
-    from harness.report.diff.side import Key
+    from harness.report.diff.sides import Key
     from harness.testing import Leaderboard
 
 
@@ -111,7 +111,7 @@ class Measuring:
 
     def changes(self, suite: Path) -> dict[Key, RowChange]:
         """What became of each row since the leaderboard was committed."""
-        from harness.report.diff.rows import compare_sides
+        from harness.report.diff.pairs import compare_sides
 
         if suite not in self._changes:
             committed, measured = self.committed(suite), self.open(suite)

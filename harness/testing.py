@@ -13,8 +13,8 @@ from statistics import fmean
 
 from harness.errors import ConfigError, did_you_mean
 from harness.report.diff.changes import RowChange
-from harness.report.diff.rows import compare_sides
-from harness.report.diff.side import Key, Side, open_side
+from harness.report.diff.pairs import compare_sides
+from harness.report.diff.sides import Key, Side, open_side
 from harness.suite.file import read_suite_file
 
 __all__ = [

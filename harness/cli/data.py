@@ -201,7 +201,7 @@ def draw_to(path: Path, label: str, data: OpenData, record: str) -> tuple[str, i
     """
     from harness.data.check_options import sampling_rate
     from harness.data.decode import decode_record
-    from harness.data.ecg_paper import draw_record
+    from harness.report.ecg_paper import draw_record
 
     row = data.index.records.loc[[record]].iloc[0]
     rate = sampling_rate(data.dataset, data.options)

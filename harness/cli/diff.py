@@ -33,9 +33,9 @@ def diff_sides(
         If a side can't be read, or they aren't of one suite.
     """
     from harness.files.atomic import to_json
-    from harness.report.diff.page import diff_page
-    from harness.report.diff.rows import compare_sides
-    from harness.report.diff.side import open_side
+    from harness.report.diff.comment import diff_page
+    from harness.report.diff.pairs import compare_sides
+    from harness.report.diff.sides import open_side
 
     name, limits = (None, None) if suite is None else _suite_of(suite)
     found = compare_sides(open_side(base, name), open_side(head, name), limits)

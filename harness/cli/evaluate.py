@@ -65,12 +65,8 @@ def evaluate_weights(
         If the cell's own records aren't those that it was trained on.
     """
     from harness.training.evaluate import evaluate
-    from harness.training.saved_cell import (
-        read_weights,
-        rebuild,
-        requirements_beside,
-        restored_run,
-    )
+    from harness.training.restored_run import restored_run
+    from harness.training.saved_cell import read_weights, rebuild, requirements_beside
 
     if dataset is not None and suite is None:
         raise ConfigError("--dataset names a data set of a suite: give --on SUITE")

@@ -22,7 +22,7 @@ from harness.errors import ConfigError, DataError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.report.exchange import Format
+    from harness.report.render.export import Format
 
 
 def report_suite(
@@ -58,7 +58,7 @@ def report_suite(
     # Read when NumPy is imported: plots are drawn by a process beside this one, and
     # threads that wait for work would take its core.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from harness.report.folder_index import write_index
+    from harness.report.render.index import write_index
     from harness.report.write import HTML, write_leaderboard
 
     name = name_of(suite)
@@ -84,7 +84,7 @@ def report_suite(
 
 def _say(data: Path, html: Path, refusal: str | None) -> None:
     from harness.files.atomic import read_json
-    from harness.report.terminal import summary_lines
+    from harness.report.render.terminal import summary_lines
 
     if refusal:
         click.echo(refusal, err=True)
@@ -133,9 +133,9 @@ def print_rows(suite: str, runs: Path, form: Format) -> int:
     ConfigError
         If the suite was never run in `runs`.
     """
-    from harness.report.exchange import formatted_rows
-    from harness.report.frame import read_suite
-    from harness.report.leaderboard import build_leaderboard
+    from harness.report.board.build import build_leaderboard
+    from harness.report.read import read_suite
+    from harness.report.render.export import formatted_rows
     from harness.results.predictions import read_test_predictions
 
     board = build_leaderboard(

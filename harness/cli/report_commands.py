@@ -16,7 +16,7 @@ from harness.cli.options import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from harness.report.exchange import Format
+    from harness.report.render.export import Format
 
 
 @click.command()

@@ -294,8 +294,8 @@ def _exit_code(states: Sequence[State]) -> int:
 
 
 def _report(suite: Suite, options: RunOptions, installed: Mapping[str, str]) -> None:
-    from harness.report.folder_index import write_index
-    from harness.report.terminal import summary_lines
+    from harness.report.render.index import write_index
+    from harness.report.render.terminal import summary_lines
     from harness.report.write import write_leaderboard
 
     markdown, data = write_leaderboard(

@@ -15,7 +15,7 @@ from harness.cost.ledger import TRAINED, Counts, Ledger
 from harness.cost.module_hooks import Watched
 from harness.cost.peak_memory import PeakLive
 from harness.cost.regions import Region, Regions
-from harness.cost.size import inference_macs, sparsity
+from harness.cost.sparsity import inference_macs, sparsity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

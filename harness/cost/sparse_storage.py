@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from harness.cost.size import prunable
+from harness.cost.sparsity import prunable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

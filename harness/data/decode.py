@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from harness.data.dataset import DatasetSource
+from harness.data.dataset_source import DatasetSource
 from harness.data.signals import FLAT_MV, Signals, bandpass, resample
 from harness.errors import DataError
 from harness.options import Filter

@@ -12,7 +12,7 @@ from typing import Any
 from harness.cache import cache_root
 from harness.catalog import source_hash
 from harness.data.check_options import sampling_rate
-from harness.data.dataset import plugin_locator
+from harness.data.dataset_source import plugin_locator
 from harness.data.decode import Decoded, decode_records, flat_leads
 from harness.data.prepared_file import Contents, read_contents, write_prepared
 from harness.data.record_index import RecordIndex

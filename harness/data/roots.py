@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.cache import cache_root
 from harness.catalog import source_hash
-from harness.data.dataset import plugin_locator
+from harness.data.dataset_source import plugin_locator
 from harness.errors import DataError
 from harness.files.atomic import canonical
 from harness.files.paths import expanded

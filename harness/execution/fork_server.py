@@ -45,7 +45,7 @@ PRELOADED = (
     "harness.execution.hardware",
     "harness.execution.result",
     "harness.execution.worker",
-    "harness.report.curves",
+    "harness.report.plots.cell_curves",
     "harness.training.train_cell",
     "harness.training.checkpoint",
 )

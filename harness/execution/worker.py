@@ -130,7 +130,7 @@ def run_job(
     """Load, train, judge and write one cell, with the cell's other processes."""
     from harness.cost.machine import EnergyMeter
     from harness.execution.result import assemble, describe_cell, write_result
-    from harness.report.curves import draw_curves
+    from harness.report.plots.cell_curves import draw_curves
     from harness.training.checkpoint import remove_checkpoints
     from harness.training.train_cell import train_cell
 

@@ -2,36 +2,52 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import re
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from harness.files.atomic import to_json, write_atomically
-from harness.report.beside import beside
-from harness.report.frame import read_suite
-from harness.report.garbage import seldom_collected
-from harness.report.histories import read_history
-from harness.report.leaderboard import outline
-from harness.report.markdown import to_markdown
+from harness.report.background import beside
+from harness.report.board.build import outline
+from harness.report.read import read_history, read_suite
+from harness.report.render.markdown import to_markdown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+    from pathlib import Path
+
+    from harness.report.plots.plot_files import SuitePlots
+    from harness.report.read import CellResult, SuiteResults
+    from harness.results.predictions import Predictions
+    from harness.results.schema import EpochRow
+
+    Draw = Callable[[Mapping[str, Any], str], bytes | None]
+
+
+_MANY = 1_000_000
+"""Objects between two looks: a report makes millions, of which few refer in rings."""
+
+
+@contextmanager
+def seldom_collected() -> Iterator[None]:
+    """Look for garbage seldom: that takes a quarter of the time of a large report."""
+    before = gc.get_threshold()
+    gc.set_threshold(_MANY, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
 
 HTML = ".html"
 """Ends the name of a suite's web page."""
 _MANY_CELLS = 200
 """From so many on it's worth while to draw in another process."""
 _PLOT = re.compile(r"\]\(([^)\s]+\.svg)\)")
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
-    from pathlib import Path
-
-    from harness.report.frame import CellResult, SuiteResults
-    from harness.report.plots.plot_files import SuitePlots
-    from harness.results.predictions import Predictions
-    from harness.results.schema import EpochRow
-
-    Draw = Callable[[Mapping[str, Any], str], bytes | None]
 
 
 @seldom_collected()
@@ -61,7 +77,7 @@ def write_leaderboard(
     records
         How many records that were got wrong that file shows of each table.
     draw
-        Draws one of them, see `harness.report.web.record_parts.Recordings`.
+        Draws one of them, see `harness.report.web.records.Recordings`.
     installed
         Hashes of the sources of plugins, by which results are told to be stale; see
         `build_leaderboard`.
@@ -83,7 +99,7 @@ def write_leaderboard(
         return files.page, files.data
     tables = _drawing(first, source)
     # It takes NumPy, which a finished suite run again shouldn't wait for.
-    from harness.report.judgement import judge
+    from harness.report.analysis.analyse import judge
 
     board = judge(first, source.results, source.predictions, source.history)
     drawn = cache(lambda: _with_leads(tables(), board))
@@ -154,10 +170,10 @@ def _web_page(
     draw: Draw | None,
     records: int,
 ) -> str:
-    from harness.report.parameters import read_parameters
+    from harness.report.read import read_parameters
     from harness.report.web.page import to_page
-    from harness.report.web.record_parts import Recordings
-    from harness.report.web.table_parts import Sources
+    from harness.report.web.records import Recordings
+    from harness.report.web.table import Sources
 
     shown = Recordings(source.predictions, draw, records) if draw else None
     parameters = partial(read_parameters, source.runs)

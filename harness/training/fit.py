@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from harness.cost.size import prunable, zero_share
+from harness.cost.sparsity import prunable, zero_share
 from harness.data.order import batches
 from harness.training.batchnorm import reestimate_batchnorm
 from harness.training.epoch import Epoch, train_epoch

@@ -2,7 +2,7 @@ import torch
 from small_net import LEADS, SmallNet, forward_macs
 from torch import nn
 
-from harness.cost.size import inference_macs, sparsity
+from harness.cost.sparsity import inference_macs, sparsity
 
 
 def test_zeros_are_counted_over_prunable_weights_and_over_all():

@@ -20,11 +20,10 @@ from mutations import (
 
 from harness.errors import ConfigError
 from harness.files.atomic import to_json
-from harness.report.frame import read_suite
-from harness.report.leaderboard import build_leaderboard
-from harness.report.markdown import to_markdown
-from harness.report.parameters import read_parameters
-from harness.report.terminal import summary_lines
+from harness.report.board.build import build_leaderboard
+from harness.report.read import read_parameters, read_suite
+from harness.report.render.markdown import to_markdown
+from harness.report.render.terminal import summary_lines
 from harness.report.write import write_leaderboard
 
 pytestmark = pytest.mark.timeout(SECONDS, method="thread")

@@ -11,7 +11,7 @@ import torch
 from commands_here import run
 from torch import nn
 
-from harness.cost.size import inference_macs, prunable
+from harness.cost.sparsity import inference_macs, prunable
 from harness.data.batch import step_mask
 from harness.data.splits_loaded import bucket_samples
 

@@ -17,7 +17,7 @@ from test_networks import CINC2017
 from torch import nn
 
 from harness.catalog.modules import load_module
-from harness.cost.size import prunable
+from harness.cost.sparsity import prunable
 from harness.errors import CellError, ConfigError
 
 PLUGIN = Path(__file__).parents[2] / "plugins/strategies/lottery_ticket/__init__.py"

@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional
 
 from harness import ConfigError
-from harness.cost.size import inference_macs
+from harness.cost.sparsity import inference_macs
 
 TINY = {"width": 0.25, "blocks": 1, "kernel": 5}
 EVEN = {"width": 0.25, "blocks": 2, "kernel": 8, "stride": 3, "side_features": 0}

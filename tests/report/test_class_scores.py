@@ -6,8 +6,8 @@ from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 from taught_rows import CLASSES, predictions
 
 from harness.metrics.metrics import evaluate_probabilities
-from harness.report.class_scores import FIGURES, class_scores, confusion_counts
-from harness.report.frame import read_suite
+from harness.report.board.class_scores import FIGURES, class_scores, confusion_counts
+from harness.report.read import read_suite
 
 
 @pytest.fixture

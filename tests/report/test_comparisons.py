@@ -2,10 +2,10 @@
 
 import pytest
 
-from harness.report.frame import read_suite
-from harness.report.leaderboard import build_leaderboard
-from harness.report.markdown import to_markdown
-from harness.report.terminal import summary_lines
+from harness.report.board.build import build_leaderboard
+from harness.report.read import read_suite
+from harness.report.render.markdown import to_markdown
+from harness.report.render.terminal import summary_lines
 
 
 def board(runs, ours, theirs):

@@ -11,9 +11,9 @@ from taught_rows import add_judged, predictions
 
 from harness.errors import ConfigError
 from harness.options import Gate
-from harness.report.diff.page import diff_page
-from harness.report.diff.rows import compare_sides
-from harness.report.diff.side import open_side
+from harness.report.diff.comment import diff_page
+from harness.report.diff.pairs import compare_sides
+from harness.report.diff.sides import open_side
 from harness.report.write import write_leaderboard
 
 FLOPS = "cost.flops.training"

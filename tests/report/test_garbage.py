@@ -2,7 +2,7 @@
 
 import gc
 
-from harness.report.garbage import seldom_collected
+from harness.report.write import seldom_collected
 
 
 def test_it_is_looked_for_as_before_afterwards():

@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from harness.report.frame import read_suite
-from harness.report.leaderboard import build_leaderboard
-from harness.report.markdown import to_markdown
-from harness.report.terminal import summary_lines
+from harness.report.board.build import build_leaderboard
+from harness.report.read import read_suite
+from harness.report.render.markdown import to_markdown
+from harness.report.render.terminal import summary_lines
 
 
 def page(runs, title="Demo"):

@@ -1,8 +1,8 @@
 """Rows of cells that require others."""
 
-from harness.report.frame import read_suite
-from harness.report.leaderboard import build_leaderboard
-from harness.report.markdown import to_markdown
+from harness.report.board.build import build_leaderboard
+from harness.report.read import read_suite
+from harness.report.render.markdown import to_markdown
 
 
 def board(runs):

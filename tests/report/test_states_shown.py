@@ -7,9 +7,9 @@ from page_browser import Opened, started_browser
 from runs_folder import RunsFolder
 from states_suite import INSTALLED, STATES, fill
 
-from harness.report.frame import read_suite
-from harness.report.leaderboard import build_leaderboard
-from harness.report.terminal import summary_lines
+from harness.report.board.build import build_leaderboard
+from harness.report.read import read_suite
+from harness.report.render.terminal import summary_lines
 from harness.report.write import write_leaderboard
 
 OTHERS = {

@@ -5,9 +5,9 @@ import pytest
 from scipy import stats
 from taught_rows import CLASSES, add_judged, multi_label, predictions
 
-from harness.report.frame import read_suite
-from harness.report.leaderboard import build_leaderboard
-from harness.report.markdown import to_markdown
+from harness.report.board.build import build_leaderboard
+from harness.report.read import read_suite
+from harness.report.render.markdown import to_markdown
 from harness.results.predictions import read_test_predictions
 
 RIGHT = {"baseline": 0.6, "dbpd": 0.6, "strong": 0.8, "weak": 0.3}

@@ -9,20 +9,29 @@ from pruning_rows import add_plain, history
 from runs_folder import write
 from web_rows import fill
 
-from harness.report.frame import read_suite
-from harness.report.front import COMPUTE
-from harness.report.histories import read_history
-from harness.report.leaderboard import build_leaderboard
-from harness.report.parameters import read_parameters, shared_parameters
+from harness.report.board.build import build_leaderboard
+from harness.report.board.pareto import COMPUTE
 from harness.report.plots.style import house_style, new_figure, svg_of
 from harness.report.plots.table_data import table_data
-from harness.report.web.colours import DARK, LIGHT, ROLES, contrast, readable
+from harness.report.read import (
+    read_history,
+    read_parameters,
+    read_suite,
+    shared_parameters,
+)
+from harness.report.render.format import escape, escape_html
+from harness.report.web.chart import linear_scale, logarithmic_scale
 from harness.report.web.epochs_chart import epochs_chart
-from harness.report.web.front_chart import front_chart
-from harness.report.web.inline_svg import inline_svg
-from harness.report.web.prose import to_html
-from harness.report.web.scales import linear_scale, logarithmic_scale
-from harness.report.wording import escape, escape_html
+from harness.report.web.html import to_html
+from harness.report.web.inline_svg import (
+    DARK,
+    LIGHT,
+    ROLES,
+    contrast,
+    inline_svg,
+    readable,
+)
+from harness.report.web.pareto_chart import front_chart
 
 COLOURS = st.integers(0, 0xFFFFFF).map("#{:06x}".format)
 

@@ -10,10 +10,9 @@ import pytest
 from pruning_rows import history, write_history
 
 from harness.errors import ConfigError
-from harness.report.frame import read_suite
-from harness.report.histories import read_history
-from harness.report.leaderboard import build_leaderboard
+from harness.report.board.build import build_leaderboard
 from harness.report.plots.suite_plots import draw_tables
+from harness.report.read import read_history, read_suite
 from harness.report.write import write_leaderboard
 
 
@@ -66,7 +65,7 @@ def test_a_report_needs_neither_torch_nor_pandas(filled, tmp_path):
         "from pathlib import Path\n"
         "from harness.report.write import write_leaderboard\n"
         f"write_leaderboard(Path({str(filled.suite())!r}), 'demo', Path('out'))\n"
-        "import harness.report.terminal, harness.report.curves\n"
+        "import harness.report.render.terminal, harness.report.plots.cell_curves\n"
         "heavy = {'torch', 'pandas', 'scipy', 'sklearn'} & set(sys.modules)\n"
         "heavy |= {'matplotlib.pyplot'} & set(sys.modules)\n"
         "sys.exit(str(heavy) if heavy else 0)"

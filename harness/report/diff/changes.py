@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from harness.options.gate import Gate
-from harness.report.diff.costs import CostChange
+from harness.report.diff.cost_changes import CostChange
 from harness.report.diff.noise import Difference
 
 SCHEMA_VERSION = 1
@@ -111,3 +111,16 @@ class SuiteDiff:
             "rows": rows,
             "problems": list(self.problems),
         }
+
+
+SCORE_NAMES = {
+    "macro_f1": "macro-F1",
+    "macro_auroc": "macro AUROC",
+    "accuracy": "accuracy",
+}
+COST_NAMES = {
+    "effective_epochs": "effective epochs",
+    "forward_epochs": "forward epochs",
+    "training_flops": "training FLOPs",
+    "peak_memory_bytes": "peak memory",
+}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from harness.report.curve_points import ROUND
+from harness.report.board.snapshot_curves import ROUND
 from harness.report.plots.lines import draw_seeds
 from harness.report.plots.style import add_legend, as_multiples, new_panel
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from harness.report.board.snapshot_curves import rounds_of
 from harness.report.plots.palette import FAINT, label_of
 from harness.report.plots.style import (
     add_legend,
@@ -11,8 +12,7 @@ from harness.report.plots.style import (
     as_whole_numbers,
     new_figure,
 )
-from harness.report.rounds import rounds_of
-from harness.report.wording import amount
+from harness.report.render.format import amount
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

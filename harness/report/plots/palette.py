@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.report.wording import plain
+from harness.report.render.format import plain
 
 # Okabe & Ito's palette, which people with any colour vision can tell apart.
 BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"

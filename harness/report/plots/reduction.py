@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from matplotlib.lines import Line2D
 
+from harness.report.board.snapshot_curves import rounds_of
 from harness.report.plots.palette import DARK, MARK
 from harness.report.plots.style import add_legend, as_multiples, new_figure
-from harness.report.rounds import rounds_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from harness.report.board.snapshot_curves import Point
     from harness.report.plots.table_data import RowData, TableData
-    from harness.report.rounds import Point
 
 MARKERS_UP_TO = 30
 

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from harness.report.plots.palette import label_of
-from harness.report.wording import engineering
+from harness.report.render.format import engineering
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

@@ -6,20 +6,15 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.report.leads_table import alternative_text
-from harness.report.plots import (
-    compute,
-    front,
-    kept_share,
-    last_round,
-    layers,
-    leads,
-    reduction,
-)
+from harness.report.plots import compute, last_round, layers, reduction
+from harness.report.plots import facets as leads
+from harness.report.plots import history_series as kept_share
+from harness.report.plots import pareto as front
 from harness.report.plots.plot_files import FRONT, LEADS, SuitePlots
 from harness.report.plots.style import house_style, svg_of
 from harness.report.plots.table_data import table_data
-from harness.report.wording import plain
+from harness.report.render.facet_table import alternative_text
+from harness.report.render.format import plain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -47,7 +42,7 @@ def draw_tables(
     Parameters
     ----------
     leaderboard
-        As `harness.report.leaderboard.outline` gives it.
+        As `harness.report.board.build.outline` gives it.
     history
         Gives the epochs of a cell, by its id.
     """

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.report.front import COMPUTE
+from harness.report.board.pareto import COMPUTE
 from harness.report.plots.palette import (
     BLUE,
     DARK,
@@ -36,7 +36,7 @@ class RowData:
     Attributes
     ----------
     row
-        As `harness.report.row.describe_row` gives it.
+        As `harness.report.board.row.describe_row` gives it.
     seeds
         Each done cell of `row["seeds"]`, with its epochs.
     """

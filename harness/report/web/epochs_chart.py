@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from harness.report.plots.lines import mean_line
-from harness.report.web.charts import (
+from harness.report.web.chart import (
     BOTTOM,
     LEFT,
     RIGHT,
@@ -14,12 +14,13 @@ from harness.report.web.charts import (
     Chart,
     Curve,
     Panel,
+    Scale,
     Tick,
     colour_of,
     legend_chart,
+    linear_scale,
     ticks_of,
 )
-from harness.report.web.scales import Scale, linear_scale
 
 if TYPE_CHECKING:
     from harness.report.plots.lines import Line

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from harness.report.across_table import across_blocks
-from harness.report.data_section import data_section
-from harness.report.leads_table import alternative_text, leads_blocks
-from harness.report.statements import (
+from harness.report.render.facet_table import alternative_text, leads_blocks
+from harness.report.render.format import plain, plural
+from harness.report.render.intro import (
+    data_section,
     dataset_columns,
     introduction,
     legend,
@@ -28,12 +28,11 @@ from harness.report.statements import (
     synthetic_notice,
     unfinished_required,
 )
-from harness.report.web.colours import declarations
-from harness.report.web.inline_svg import inline_svg
-from harness.report.web.prose import to_html
-from harness.report.web.row_parts import SEED_HEADINGS
-from harness.report.web.table_parts import Figure, Sources, table_figures, table_part
-from harness.report.wording import plain, plural
+from harness.report.render.tables import across_blocks
+from harness.report.web.html import to_html
+from harness.report.web.inline_svg import declarations, inline_svg
+from harness.report.web.row_detail import SEED_HEADINGS
+from harness.report.web.table import Figure, Sources, table_figures, table_part
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
