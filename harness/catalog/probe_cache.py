@@ -57,7 +57,7 @@ def _harness_hash() -> str:
     package = Path(__file__).parent.parent
     sources = (
         *("hooks.py", "plugin.py", "cell.py", "options/dropping.py"),
-        *("catalog/probe.py", "catalog/cells_named.py"),
+        *("catalog/probe.py", "catalog/dependencies.py"),
     )
     content = b"".join((package / name).read_bytes() for name in sources)
     return hashlib.sha256(content).hexdigest()[:16]
