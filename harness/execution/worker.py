@@ -190,10 +190,6 @@ def _measured(
     }
 
 
-if __name__ == "__main__":
-    leave(main())
-
-
 def open_job_data(job: Job) -> OpenData:
     """The cell's records, for a process that is set to give equal bits each time.
 
@@ -224,3 +220,7 @@ def _check_sources(cell: Cell) -> None:
             raise ConfigError(
                 f"plugin {choice.name!r} was edited while the suite ran; run it again"
             )
+
+
+if __name__ == "__main__":
+    leave(main())

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Made = TypeVar("Made")
 
 
-def beside(make: Callable[[], Made]) -> Callable[[], Made]:
+def in_background(make: Callable[[], Made]) -> Callable[[], Made]:
     """Have something made by a copy of this process, which starts at once.
 
     Parameters

@@ -11,7 +11,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from harness.files.atomic import to_json, write_atomically
-from harness.report.background import beside
+from harness.report.background import in_background
 from harness.report.board.build import outline
 from harness.report.read import read_history, read_suite
 from harness.report.render.markdown import to_markdown
@@ -152,7 +152,7 @@ def _drawing(board: Mapping[str, Any], source: _Source) -> Callable[[], SuitePlo
     # Read before, they are in both processes.
     for cell in source.cells:
         source.history(cell)
-    return beside(draw_all)
+    return in_background(draw_all)
 
 
 def _with_leads(plots: SuitePlots, board: Mapping[str, Any]) -> SuitePlots:

@@ -37,7 +37,7 @@ def test_prepare_names_the_file(harness, suite, shared_cache):
 
 LOADED = """
 import sys
-from harness.cli import main
+from harness.cli.main import main
 
 try:
     main()

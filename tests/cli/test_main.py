@@ -256,7 +256,7 @@ HEAVY = ("torch", "pandas", "sklearn", "scipy", "wfdb", "matplotlib")
 
 WATCHED = """
 import sys
-from harness.cli import main
+from harness.cli.main import main
 try:
     main()
 finally:

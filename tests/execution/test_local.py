@@ -255,7 +255,7 @@ sys.addaudithook(
     lambda event, arguments: started.append(event)
     if event in ("subprocess.Popen", "os.fork", "os.posix_spawn", "os.exec") else None
 )
-from harness.cli import main
+from harness.cli.main import main
 try:
     main()
 finally:

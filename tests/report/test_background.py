@@ -5,7 +5,7 @@ import sys
 
 BEGIN = """
 import os, signal, sys
-from harness.report.beside import beside
+from harness.report.background import in_background
 here = os.getpid()
 """
 
@@ -23,7 +23,7 @@ def run(code, cwd):
 
 def test_what_was_made_comes_from_another_process(tmp_path):
     done = run(
-        "made = beside(lambda: (os.getpid() != here, bytes(1 << 20)))\n"
+        "made = in_background(lambda: (os.getpid() != here, bytes(1 << 20)))\n"
         "other, content = made()\n"
         "print(other == (sys.platform == 'linux'), len(content))",
         tmp_path,
@@ -35,7 +35,7 @@ def test_a_mistake_is_met_once_where_it_is_waited_for(tmp_path):
     done = run(
         "def make():\n"
         "    raise ValueError('no such thing')\n"
-        "made = beside(make)\n"
+        "made = in_background(make)\n"
         "try:\n"
         "    made()\n"
         "except ValueError as error:\n"
@@ -51,7 +51,7 @@ def test_a_copy_that_is_killed_is_made_up_for(tmp_path):
         "    if os.getpid() != here:\n"
         "        os.kill(os.getpid(), signal.SIGKILL)\n"
         "    return 7\n"
-        "print(beside(make)())",
+        "print(in_background(make)())",
         tmp_path,
     )
     assert (done.stdout, done.stderr) == ("7\n", "")

@@ -43,7 +43,7 @@ AXES = 'duration = 2.0\ngrid.leads = [["V5"], ["I"]]\ngrid.split.seed = [0, 1]'
 
 LOADED = """
 import sys
-from harness.cli import main
+from harness.cli.main import main
 try:
     main()
 finally:
