@@ -227,7 +227,7 @@ def _take_part(job: Job, number: int, port: int) -> None:
     """Train as rank 0 does."""
     import numpy as np
 
-    from harness.execution.worker import open_job_data, prepare_run
+    from harness.execution.prepare_cell import open_job_data, prepare_run
     from harness.training.train_cell import train_cell
 
     # Else it would draw what rank 0 draws where a plugin seeds nothing.

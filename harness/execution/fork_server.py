@@ -41,7 +41,7 @@ PRELOADED = (
     "accelerate",
     "harness.cost.machine",
     "harness.data.dataset",
-    "harness.execution.worker",
+    "harness.execution.prepare_cell",
     "harness.execution.hardware",
     "harness.execution.result",
     "harness.execution.worker",

@@ -5,8 +5,6 @@ as `python -m harness.execution.worker`, and reads its job (JSON) from standard 
 What plugins print goes to the cell's log. It ends with 0 (done), 1 (failed, see
 failure.json), 74 (failed, and failure.json can't be written), 75 (asked to stop, the
 last checkpoint stands) or 76 (another process holds the cell).
-
-What each process of a cell does before it trains.
 """
 
 from __future__ import annotations
@@ -22,12 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.catalog import source_hash
-from harness.cell import Cell
-from harness.data.dataset import OpenData, leads_beside, open_cell_data
-from harness.data.prepare import Prepared
-from harness.data.splits_loaded import DataSplits
-from harness.errors import ConfigError, Interrupted
+from harness.errors import Interrupted
 from harness.execution.cell_processes import Rank, end_ranks, fork_ranks, joined
 from harness.execution.failure import Failure, classify, write_failure
 from harness.execution.heartbeat import Heart
@@ -37,8 +30,6 @@ from harness.execution.streams import Streams, leave
 from harness.files.atomic import remove_temporaries, to_json, write_atomically
 from harness.results.claim import highest_claim, take_claim
 from harness.results.state import FAILURE, KEPT, RESULT, WEIGHTS, state_of
-from harness.training.run import Run
-from harness.training.train_cell import make_run, set_determinism
 
 if TYPE_CHECKING:
     from harness.training.train_cell import Trained
@@ -129,6 +120,7 @@ def run_job(
 ) -> None:
     """Load, train, judge and write one cell, with the cell's other processes."""
     from harness.cost.machine import EnergyMeter
+    from harness.execution.prepare_cell import open_job_data, prepare_run
     from harness.execution.result import assemble, describe_cell, write_result
     from harness.report.plots.cell_curves import draw_curves
     from harness.training.checkpoint import remove_checkpoints
@@ -188,38 +180,6 @@ def _measured(
         "hardware": describe_hardware(),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-
-
-def open_job_data(job: Job) -> OpenData:
-    """The cell's records, for a process that is set to give equal bits each time.
-
-    Raises
-    ------
-    ConfigError
-        If a plugin was edited after the suite was planned.
-    DataError
-        If the data set isn't what it was when the suite was planned.
-    """
-    _check_sources(job.cell)
-    set_determinism(job.cell.budget.threads)
-    return open_cell_data(job.cell)
-
-
-def prepare_run(job: Job, data: OpenData) -> tuple[Prepared, DataSplits, Run]:
-    """The cell's prepared file, its splits and its run, not started."""
-    prepared = data.prepare()
-    budget = int(job.execution.memory_budget_gib * 2**30)
-    splits = data.load(prepared, budget, leads_beside(job.cell, data.dataset))
-    return prepared, splits, make_run(job.cell, splits, job.folder, job.execution)
-
-
-def _check_sources(cell: Cell) -> None:
-    """Refuse to lay a result to source that is no longer there."""
-    for choice in cell.choices:
-        if source_hash(choice.locator) != choice.source_hash:
-            raise ConfigError(
-                f"plugin {choice.name!r} was edited while the suite ran; run it again"
-            )
 
 
 if __name__ == "__main__":
