@@ -9,6 +9,8 @@ from harness.statistics.estimate import (
 )
 from harness.statistics.influence import (
     Swayed,
+    balanced_accuracy,
+    brier_score,
     class_f1,
     decision_figures,
     probability_figures,
@@ -24,6 +26,8 @@ __all__ = [
     "PatientDraws",
     "Scores",
     "Swayed",
+    "balanced_accuracy",
+    "brier_score",
     "class_f1",
     "decision_figures",
     "draws_for",

@@ -60,6 +60,43 @@ def class_f1(truth: Flags, predicted: Flags) -> list[Swayed]:
     return [Swayed(float(f1[i]), influence[:, i]) for i in range(len(f1))]
 
 
+def balanced_accuracy(truth: Flags, predicted: Flags, task: Task) -> Swayed | None:
+    """The mean over classes of the share of their records that are found (recall), both
+    of shape (records, classes); classes without records are left out.
+
+    Of multi-label tasks each class is a task of two: the mean of sensitivity and
+    specificity (Brodersen et al. 2010). None where no class can be judged.
+    """
+    right = truth == predicted
+    recalls = [_recall(right[:, i], truth[:, i]) for i in range(truth.shape[1])]
+    if task == "single-label":
+        return _mean(known) if (known := [one for one in recalls if one]) else None
+    others = [_recall(right[:, i], ~truth[:, i]) for i in range(truth.shape[1])]
+    both = [_mean([a, b]) for a, b in zip(recalls, others, strict=True) if a and b]
+    return _mean(both) if both else None
+
+
+def brier_score(truth: Flags, scores: Floats, task: Task) -> Swayed:
+    """The mean squared distance of probabilities, of shape (records, classes), from
+    what is true (Brier 1950).
+
+    Summed over the classes of a single-label task, from 0 to 2; averaged over those of
+    a multi-label one, from 0 to 1.
+    """
+    distances = (scores - truth) ** 2
+    single = task == "single-label"
+    return _share(distances.sum(axis=1) if single else distances.mean(axis=1))
+
+
+def _recall(right: Flags, of: Flags) -> Swayed | None:
+    """The share of some records that is right; None where there are none."""
+    count = int(of.sum())
+    if not count:
+        return None
+    share = float(right[of].mean())
+    return Swayed(share, of * (right - share) / count)
+
+
 def probability_figures(truth: Flags, scores: Floats, task: Task) -> dict[str, Swayed]:
     """Figures of probabilities, of shape (records, classes), by name: `macro_auroc`,
     `mean_average_precision` and `calibration_error`; those that are defined.

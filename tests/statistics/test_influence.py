@@ -9,6 +9,8 @@ from sklearn import metrics as oracle
 from harness.metrics.metrics import decisions, evaluate_probabilities
 from harness.statistics import PatientDraws, Scores
 from harness.statistics.influence import (
+    balanced_accuracy,
+    brier_score,
     class_f1,
     decision_figures,
     probability_figures,
@@ -72,6 +74,81 @@ def weighted(name, task, truth, predicted, scores):
     return lambda w: np.mean(
         [binned_error(*column, w) for column in zip(truth.T, scores.T, strict=True)]
     )
+
+
+def weighted_balance(task, truth, predicted):
+    """Balanced accuracy as a function of the records' weights; None: not defined."""
+    if task == "single-label":
+        labels, taken = truth.argmax(axis=1), predicted.argmax(axis=1)
+        # It warns of classes that are claimed and never true.
+        known = sorted(set(labels))
+        return lambda w: oracle.recall_score(
+            labels,
+            taken,
+            labels=known,
+            average="macro",
+            zero_division=0,
+            sample_weight=w,
+        )
+    columns = [i for i in range(truth.shape[1]) if has_both(truth[:, i])]
+    if not columns:
+        return None
+    return lambda w: np.mean(
+        [
+            oracle.balanced_accuracy_score(
+                truth[:, i], predicted[:, i], sample_weight=w
+            )
+            for i in columns
+        ]
+    )
+
+
+def weighted_brier(task, truth, scores):
+    """The Brier score as a function of the records' weights."""
+    if task == "single-label":
+        labels = truth.argmax(axis=1)
+        names = range(truth.shape[1])
+        return lambda w: oracle.brier_score_loss(
+            labels, scores, labels=names, sample_weight=w, scale_by_half=False
+        )
+    return lambda w: np.mean(
+        [
+            oracle.brier_score_loss(truth[:, i], scores[:, i], sample_weight=w)
+            for i in range(truth.shape[1])
+        ]
+    )
+
+
+@given(predictions())
+@settings(max_examples=40, deadline=None)
+def test_balance_and_brier_score_are_those_of_scikit_learn(case):
+    task, scores, labels = case
+    truth, predicted = decisions(scores, labels, task)
+    cases = [(brier_score(truth, scores, task), weighted_brier(task, truth, scores))]
+    balance = weighted_balance(task, truth, predicted)
+    found = balanced_accuracy(truth, predicted, task)
+    assert (found is None) == (balance is None)
+    if found:
+        cases.append((found, balance))
+    for figure, of in cases:
+        assert figure.value == pytest.approx(of(np.ones(len(scores))), abs=1e-12)
+        for record in (0, len(scores) // 2):
+            step = STEP * (np.arange(len(scores)) == record)
+            slope = (of(1 + step) - of(1 - step)) / (2 * STEP)
+            assert figure.influence[record] == pytest.approx(slope, abs=1e-8)
+        assert figure.influence.sum() == pytest.approx(0, abs=1e-9)
+
+
+def test_balance_of_records_without_a_class_is_that_of_the_others():
+    truth = np.eye(3, dtype=bool)[[0, 0, 0, 0, 1, 1]]
+    taken = np.eye(3, dtype=bool)[[0, 0, 0, 2, 1, 0]]
+    found = balanced_accuracy(truth, taken, "single-label")
+    assert found.value == pytest.approx((3 / 4 + 1 / 2) / 2)
+
+
+def test_balance_isnt_defined_where_no_class_has_both_answers():
+    truth = np.ones((4, 2), dtype=bool)
+    assert balanced_accuracy(truth, truth, "multi-label") is None
 
 
 def binned_error(truth, scores, weights):
