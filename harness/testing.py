@@ -60,7 +60,7 @@ class Row:
     def mean(self, figure: str) -> float | None:
         """Of `macro_auroc`, `accuracy`, `forward_epochs` or one of the above."""
         _, _, row = self.side.rows[self.key]
-        values = [getattr(seed, figure) for seed in row.seeds]
+        values = [seed.figure(figure) for seed in row.seeds]
         known = [value for value in values if value is not None]
         return fmean(known) if known else None
 

@@ -1,27 +1,20 @@
-"""`harness report`: the leaderboard again, from the files of the results alone.
-
-Recordings at hand are drawn for a suite's web page.
-"""
+"""`harness report`: the leaderboard again, from the files of the results alone."""
 
 from __future__ import annotations
 
 import os
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.data import draw_to
-from harness.cli.select_dataset import ChosenDataset, datasets_of
-from harness.data.dataset import OpenData
-from harness.errors import ConfigError, DataError
+from harness.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from harness.cli.report_records import Draw
     from harness.report.render.export import Format
 
 
@@ -84,11 +77,12 @@ def report_suite(
 
 def _say(data: Path, html: Path, refusal: str | None) -> None:
     from harness.files.atomic import read_json
+    from harness.report.board.board import Board
     from harness.report.render.terminal import summary_lines
 
     if refusal:
         click.echo(refusal, err=True)
-    click.echo("\n".join(summary_lines(read_json(data))))
+    click.echo("\n".join(summary_lines(Board.model_validate(read_json(data)))))
     click.echo(f"as JSON: {data}")
     click.echo(f"as a web page: {html}")
 
@@ -110,6 +104,7 @@ def _installed(suite: str, plugins: Sequence[Path]) -> dict[str, str]:
 
 def _drawer(suite: str, plugins: Sequence[Path]) -> Draw:
     # It needs what reads recordings, which a report does without.
+    from harness.cli.report_records import record_drawer
 
     return record_drawer(Path(suite), plugins)
 
@@ -158,51 +153,3 @@ def name_of(suite: str) -> str:
 
 def _is_file(suite: str) -> bool:
     return suite.endswith(".toml") or Path(suite).is_file()
-
-
-Draw = Callable[[Mapping[str, Any], str], bytes | None]
-
-
-def record_drawer(suite: Path, plugins: Sequence[Path]) -> Draw:
-    """What draws a record of a suite's data set, as PNG, as its options leave it.
-
-    It gives None where the data set isn't the suite's own, or has other records than
-    those that results were judged on.
-
-    Raises
-    ------
-    ConfigError
-        If there is no such suite.
-    """
-    known = {chosen.label: chosen for chosen in datasets_of(suite, plugins)}
-
-    @cache
-    def opened(label: str) -> OpenData | None:
-        return _opened(known[label]) if label in known else None
-
-    def draw(dataset: Mapping[str, Any], record: str) -> bytes | None:
-        data, about = opened(dataset["label"]), dataset["about"]
-        if data is None or about["fingerprints"] != [data.index.fingerprint]:
-            return None
-        return _drawn(dataset["label"], data, record)
-
-    return draw
-
-
-def _opened(chosen: ChosenDataset) -> OpenData | None:
-    try:
-        return chosen.open()
-    except DataError:
-        return None
-
-
-def _drawn(label: str, data: OpenData, record: str) -> bytes | None:
-    if record not in data.index.records.index:
-        return None
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "record.png"
-        try:
-            draw_to(path, label, data, record)
-        except DataError:
-            return None
-        return path.read_bytes()

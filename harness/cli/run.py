@@ -294,6 +294,7 @@ def _exit_code(states: Sequence[State]) -> int:
 
 
 def _report(suite: Suite, options: RunOptions, installed: Mapping[str, str]) -> None:
+    from harness.report.board.board import Board
     from harness.report.render.index import write_index
     from harness.report.render.terminal import summary_lines
     from harness.report.write import write_leaderboard
@@ -309,5 +310,6 @@ def _report(suite: Suite, options: RunOptions, installed: Mapping[str, str]) -> 
     if not options.quiet:
         if refusal:
             news().print(escape(refusal))
-        out().print(escape("\n".join(summary_lines(read_json(data)))))
+        board = Board.model_validate(read_json(data))
+        out().print(escape("\n".join(summary_lines(board))))
     out().print(f"leaderboard: {escape(str(markdown))}")

@@ -10,8 +10,9 @@ from contextlib import contextmanager, suppress
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
-from harness.files.atomic import to_json, write_atomically
+from harness.files.atomic import write_atomically
 from harness.report.background import in_background
+from harness.report.board.board import Board
 from harness.report.board.build import outline
 from harness.report.read import read_history, read_suite
 from harness.report.render.markdown import to_markdown
@@ -20,12 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
     from pathlib import Path
 
+    from harness.report.board.board import DatasetTables
     from harness.report.plots.plot_files import SuitePlots
     from harness.report.read import CellResult, SuiteResults
     from harness.results.predictions import Predictions
     from harness.results.schema import EpochRow
 
-    Draw = Callable[[Mapping[str, Any], str], bytes | None]
+    Draw = Callable[[DatasetTables, str], bytes | None]
 
 
 _MANY = 1_000_000
@@ -95,7 +97,7 @@ def write_leaderboard(
         web = files.html.is_file()
     first = outline(source.results, installed)
     missing = web and not files.html.is_file()
-    if not anew and not missing and _is_written(files, to_json(first)):
+    if not anew and not missing and _is_written(files, first):
         return files.page, files.data
     tables = _drawing(first, source)
     # It takes NumPy, which a finished suite run again shouldn't wait for.
@@ -104,7 +106,7 @@ def write_leaderboard(
     board = judge(first, source.results, source.predictions, source.history)
     drawn = cache(lambda: _with_leads(tables(), board))
     # What takes no plots comes first: they may still be drawn.
-    figures = to_json(board)
+    figures = board.to_json()
     html = None
     if web:
         html = _web_page(board, source, drawn, draw if records else None, records)
@@ -139,7 +141,7 @@ class _Files:
         self.plots = out / suite
 
 
-def _drawing(board: Mapping[str, Any], source: _Source) -> Callable[[], SuitePlots]:
+def _drawing(board: Board, source: _Source) -> Callable[[], SuitePlots]:
     """What waits for the plots of tables: of many cells, they are drawn beside."""
 
     def draw_all() -> SuitePlots:
@@ -155,16 +157,16 @@ def _drawing(board: Mapping[str, Any], source: _Source) -> Callable[[], SuitePlo
     return in_background(draw_all)
 
 
-def _with_leads(plots: SuitePlots, board: Mapping[str, Any]) -> SuitePlots:
-    if not board.get("leads"):
+def _with_leads(plots: SuitePlots, board: Board) -> SuitePlots:
+    if not board.leads:
         return plots
     from harness.report.plots.suite_plots import with_leads
 
-    return with_leads(plots, board["leads"])
+    return with_leads(plots, board.leads)
 
 
 def _web_page(
-    board: Mapping[str, Any],
+    board: Board,
     source: _Source,
     drawn: Callable[[], SuitePlots],
     draw: Draw | None,
@@ -183,7 +185,7 @@ def _web_page(
 
 def _write(
     files: _Files,
-    board: dict[str, Any],
+    board: Board,
     figures: str,
     plots: SuitePlots,
     html: str | None,
@@ -203,7 +205,7 @@ def _write(
         write_atomically(files.html, html)
 
 
-def _is_written(files: _Files, content: str) -> bool:
+def _is_written(files: _Files, outlined: Board) -> bool:
     """Whether the files are there with all of this outline, and every plot that is
     linked. What is judged follows from the outline and the cells' predictions.
     """
@@ -215,7 +217,7 @@ def _is_written(files: _Files, content: str) -> bool:
     judged = isinstance(known, dict) and "across" in known
     return (
         judged
-        and _holds(known, json.loads(content))
+        and _holds(known, json.loads(outlined.to_json()))
         and all((files.page.parent / link).is_file() for link in links)
     )
 

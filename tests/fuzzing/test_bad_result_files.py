@@ -55,7 +55,7 @@ def leaderboard(runs, name="tiny"):
         assert str(runs) in message
         return None
     board = build_leaderboard(results)
-    page, data = to_markdown(board), to_json(board)
+    page, data = to_markdown(board), board.to_json()
     assert json.loads(data) == json.loads(to_json(json.loads(data)))
     assert_harmless(page, "\n".join(summary_lines(board)))
     return board
@@ -112,8 +112,8 @@ def test_a_cells_damaged_files_make_no_more_than_a_failed_cell(runs, name):
         board = leaderboard(runs)
         if board is None:
             return
-        assert sum(board["states"].values()) == 3
-        assert board["states"]["done"] >= 2
+        assert sum(board.model_dump()["states"].values()) == 3
+        assert board.model_dump()["states"]["done"] >= 2
 
     run()
 
@@ -167,7 +167,7 @@ def test_a_hostile_text_anywhere_is_shown_as_text(runs, text):
             row[key] = row[key] and f"{row[key]}{text}"
     file.write_text(json.dumps(manifest))
     board = leaderboard(runs)
-    assert board["states"] == {"done": 2, "failed": 1}
+    assert board.model_dump()["states"] == {"done": 2, "failed": 1}
 
 
 @pytest.mark.parametrize("kind", ["pipe", "device", "folder", "loop", "secret", "huge"])
@@ -184,7 +184,7 @@ def test_what_is_no_file_of_results_is_not_read(runs, tmp_path, kind):
         case _:
             put_no_file(file, kind)
     board = leaderboard(runs)
-    assert board["states"] == {"done": 2, "failed": 1}
+    assert board.model_dump()["states"] == {"done": 2, "failed": 1}
     assert "the secret" not in to_markdown(board)
 
 

@@ -13,7 +13,7 @@ def leaderboard(runs):
 
 
 def only_table(runs):
-    (dataset,) = leaderboard(runs)["datasets"]
+    (dataset,) = leaderboard(runs).model_dump()["datasets"]
     (table,) = dataset["tables"]
     return table
 
@@ -116,7 +116,7 @@ def test_the_baseline_is_that_of_the_same_model_and_data(runs):
         changes = {"cost.flops.training": flops}
         runs.done("baseline", model=model, changes=changes)
         runs.done("dbpd", model=model, changes={"cost.flops.training": 5})
-    (dataset,) = leaderboard(runs)["datasets"]
+    (dataset,) = leaderboard(runs).model_dump()["datasets"]
     ratios = {
         table["model"]: table["rows"][1]["relative_compute"]["mean"]
         for table in dataset["tables"]
@@ -160,7 +160,7 @@ def test_floors_stand_in_each_table_of_their_data_set(runs):
         runs.done("baseline", dataset=dataset, model=model)
     floors = {
         (dataset["label"], table["model"], row["strategy"]): row["floor"]
-        for dataset in leaderboard(runs)["datasets"]
+        for dataset in leaderboard(runs).model_dump()["datasets"]
         for table in dataset["tables"]
         for row in table["rows"]
     }
@@ -237,7 +237,7 @@ def test_a_setting_that_older_results_lack_had_its_default(runs):
 def test_different_data_under_one_label_is_told(runs):
     runs.done("a")
     runs.done("b", changes={"dataset.fingerprint": "another"})
-    about = leaderboard(runs)["datasets"][0]["about"]
+    about = leaderboard(runs).model_dump()["datasets"][0]["about"]
     assert about["fingerprints"] == ["9f86d081884c", "another"]
 
 
@@ -245,21 +245,23 @@ def test_required_cells_that_are_not_done_are_listed(runs):
     runs.done("a")
     runs.failed("teacher", role="required")
     runs.done("other", role="required")
-    assert [cell["strategy"] for cell in leaderboard(runs)["required"]] == ["teacher"]
+    assert [
+        cell["strategy"] for cell in leaderboard(runs).model_dump()["required"]
+    ] == ["teacher"]
 
 
 def test_the_value_is_plain_json_even_with_nothing_done(runs):
     runs.cell("a")
     runs.cell("majority", model=None)
     board = leaderboard(runs)
-    assert json.loads(json.dumps(board, allow_nan=False)) == board
-    assert board["datasets"][0]["about"] is None
-    assert board["states"] == {"planned": 2}
+    assert json.loads(board.to_json()) == board.model_dump()
+    assert board.model_dump()["datasets"][0]["about"] is None
+    assert board.model_dump()["states"] == {"planned": 2}
 
 
 def test_the_network_has_the_weights_that_it_was_built_with(runs):
     runs.done("baseline", changes={"model.parameters": 1000})
     runs.done("structured-pruning", changes={"model.parameters": 400})
     found = build_leaderboard(read_suite(runs.suite(), "demo"))
-    (table,) = found["datasets"][0]["tables"]
+    (table,) = found.model_dump()["datasets"][0]["tables"]
     assert table["parameters"] == 1000

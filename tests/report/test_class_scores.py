@@ -6,7 +6,7 @@ from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 from taught_rows import CLASSES, predictions
 
 from harness.metrics.metrics import evaluate_probabilities
-from harness.report.board.class_scores import FIGURES, class_scores, confusion_counts
+from harness.report.board.class_scores import class_scores, confusion_counts
 from harness.report.read import read_suite
 
 
@@ -41,13 +41,15 @@ def test_they_are_those_of_scikit_learn(runs, arrays):
     )
     precision, recall, f1, _ = expected.mean(axis=0)
     scores = class_scores(found)
-    assert [one["name"] for one in scores] == list(CLASSES)
+    assert [one.name for one in scores] == list(CLASSES)
     for key, values in zip(
         ("precision", "recall", "f1"), (precision, recall, f1), strict=True
     ):
-        assert [one[key]["mean"] for one in scores] == pytest.approx(values, abs=1e-12)
+        assert [getattr(one, key).mean for one in scores] == pytest.approx(
+            values, abs=1e-12
+        )
     support = np.bincount(pairs[0][0], minlength=5)
-    assert [one["support"] for one in scores] == support.tolist()
+    assert [one.support for one in scores] == support.tolist()
     total = sum(confusion_matrix(*pair, labels=range(5)) for pair in pairs)
     assert confusion_counts(found) == total.tolist()
 
@@ -56,7 +58,7 @@ def test_support_that_differs_between_seeds_is_not_said(runs, arrays):
     other = predictions(0.6, np.random.default_rng(0), split=1)
     add(runs, arrays[0], 0)
     add(runs, other, 1)
-    assert None in {one["support"] for one in class_scores(results(runs))}
+    assert None in {one.support for one in class_scores(results(runs))}
 
 
 def test_results_without_them_have_none(runs):
@@ -76,7 +78,7 @@ def test_a_class_that_one_seed_lacks_counts_where_it_is(runs):
     names = ["NORM", "MI", "STTC", "CD", "HYP"]
     runs.done("baseline", 0, changes={"metrics.test.f1": dict.fromkeys(names, 0.5)})
     runs.done("baseline", 1, changes={"metrics.test.f1": {"NORM": 0.7}})
-    scores = {one["name"]: one for one in class_scores(results(runs))}
-    assert scores["NORM"]["f1"]["n"] == 2
-    assert scores["MI"]["f1"]["n"] == 1
-    assert all(scores["MI"][key] is None for key in FIGURES if key != "f1")
+    scores = {one.name: one for one in class_scores(results(runs))}
+    assert scores["NORM"].f1.n == 2
+    assert scores["MI"].f1.n == 1
+    assert scores["MI"].precision is scores["MI"].recall is None

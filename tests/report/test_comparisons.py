@@ -22,7 +22,7 @@ def board(runs, ours, theirs):
 
 
 def compared(found):
-    (table,) = found["datasets"][0]["tables"]
+    (table,) = found.model_dump()["datasets"][0]["tables"]
     (comparison,) = table["comparisons"]
     return comparison
 

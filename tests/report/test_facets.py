@@ -34,7 +34,7 @@ def board(runs):
 
 
 def groups(runs):
-    return board(runs).get("leads", [])
+    return board(runs).model_dump().get("leads", [])
 
 
 def only(found):
@@ -217,7 +217,7 @@ def test_a_suite_without_a_teacher_has_no_such_section(runs):
     runs.done("baseline")
     runs.done("heir")
     runs.cells[-1]["requires"] = {"elder": runs.cells[0]["id"]}
-    assert "leads" not in board(runs)
+    assert "leads" not in board(runs).model_dump()
     assert "without a teacher" not in to_markdown(board(runs))
 
 

@@ -42,7 +42,7 @@ def test_whatever_is_off_the_front_is_beaten_by_a_point_on_it(points):
 
 def table(runs):
     board = build_leaderboard(read_suite(runs.suite(), "demo"))
-    return board["datasets"][0]["tables"][0]
+    return board.model_dump()["datasets"][0]["tables"][0]
 
 
 def fronts(runs):

@@ -10,7 +10,7 @@ def board(runs):
 
 
 def rows(runs):
-    (table,) = board(runs)["datasets"][0]["tables"]
+    (table,) = board(runs).model_dump()["datasets"][0]["tables"]
     return {row["strategy"]: row for row in table["rows"]}
 
 

@@ -44,7 +44,7 @@ def board(runs):
 
 
 def amortised(runs, strategy):
-    (table,) = board(runs)["datasets"][0]["tables"]
+    (table,) = board(runs).model_dump()["datasets"][0]["tables"]
     (row,) = [row for row in table["rows"] if row["strategy"] == strategy]
     return row["amortised"]
 
@@ -131,4 +131,4 @@ def test_the_page_shows_full_and_amortised_cost_side_by_side(runs):
 @pytest.mark.parametrize("value", [{"model": 3}, [], {"model": {"forward": -1}}])
 def test_modules_that_are_no_counts_make_a_result_unreadable(runs, value):
     runs.done("one", changes={"cost.flops.by_module": value})
-    assert board(runs)["states"] == {"failed": 1}
+    assert board(runs).model_dump()["states"] == {"failed": 1}

@@ -11,8 +11,14 @@ from harness.report.read import read_suite
 
 def row(runs, strategy="ticket"):
     board = build_leaderboard(read_suite(runs.suite(), "demo"))
-    rows = board["datasets"][0]["tables"][0]["rows"]
+    rows = board.model_dump()["datasets"][0]["tables"][0]["rows"]
     return next(row for row in rows if row["strategy"] == strategy)
+
+
+def typed_row(runs, strategy):
+    board = build_leaderboard(read_suite(runs.suite(), "demo"))
+    (found,) = [r for r in board.datasets[0].tables[0].rows if r.strategy == strategy]
+    return found
 
 
 def mean(value, n):
@@ -91,11 +97,11 @@ def test_a_network_that_lost_channels_is_measured_by_what_was_built(runs):
 
 def test_rounds_put_both_sides_of_a_retraining_together(runs):
     add_pruned(runs)
-    rounds = rounds_of(row(runs))
+    rounds = rounds_of(typed_row(runs, "ticket"))
     assert [r.number for r in rounds] == [0, 1, 2]
     assert rounds[0].pruned is None
-    assert rounds[2].retrained["snapshot"] == "ticket"
-    assert rounds[2].pruned["snapshot"] == "pruned"
+    assert rounds[2].retrained.snapshot == "ticket"
+    assert rounds[2].pruned.snapshot == "pruned"
 
 
 def test_revisions_within_rounds_are_no_rounds(runs):
@@ -105,10 +111,10 @@ def test_revisions_within_rounds_are_no_rounds(runs):
         for number in range(2)
     ]
     runs.done("both", changes={"snapshots": kept})
-    assert rounds_of(row(runs, "both")) == []
-    revision = revision_of(row(runs, "both"))
+    assert rounds_of(typed_row(runs, "both")) == []
+    revision = revision_of(typed_row(runs, "both"))
     assert revision.axes == {"round": 1}
-    assert revision.before["macro_f1"]["mean"] == pytest.approx(0.6)
+    assert revision.before.figure("macro_f1").mean == pytest.approx(0.6)
 
 
 @pytest.mark.parametrize(

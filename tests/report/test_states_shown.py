@@ -7,6 +7,7 @@ from page_browser import Opened, started_browser
 from runs_folder import RunsFolder
 from states_suite import INSTALLED, STATES, fill
 
+from harness.report.board.board import Board
 from harness.report.board.build import build_leaderboard
 from harness.report.read import read_suite
 from harness.report.render.terminal import summary_lines
@@ -71,7 +72,7 @@ def test_stale_figures_count(board):
 def test_nothing_is_stale_where_nothing_is_known_or_all_is_as_it_was(folder):
     results = read_suite(folder / "runs", "demo")
     unjudged = build_leaderboard(results)
-    assert unjudged["states"] == {
+    assert unjudged.states == {
         key: count + STATES["stale"] * (key == "done")
         for key, count in STATES.items()
         if key != "stale"
@@ -98,7 +99,7 @@ def test_the_markdown_page_says_every_state(folder):
 
 
 def test_the_terminal_says_every_state(board):
-    lines = summary_lines(board)
+    lines = summary_lines(Board.model_validate(board))
     for strategy, state in OTHERS.items():
         (line,) = [line for line in lines if f" {strategy} " in line]
         assert line.endswith(state)

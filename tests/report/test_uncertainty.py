@@ -21,7 +21,7 @@ def board(runs):
 
 
 def rows_of(runs):
-    (table,) = board(runs)["datasets"][0]["tables"]
+    (table,) = board(runs).model_dump()["datasets"][0]["tables"]
     return {row["strategy"]: row for row in table["rows"]}
 
 
@@ -162,7 +162,7 @@ def test_ranks_over_data_sets_count_ties_half(runs):
         }.items():
             for seed, score in enumerate(scores):
                 runs.done(strategy, seed, score, dataset=dataset)
-    across = build_leaderboard(read_suite(runs.suite(), "demo"))["across"]
+    across = build_leaderboard(read_suite(runs.suite(), "demo")).model_dump()["across"]
     assert [title[0] for title in across["tables"]] == ["a", "b"]
     assert {row["strategy"]: row["ranks"] for row in across["rows"]} == {
         "best": [1, 1],
@@ -175,5 +175,5 @@ def test_ranks_over_data_sets_count_ties_half(runs):
 def test_one_table_has_no_ranks_over_several(runs):
     add(runs, RIGHT)
     found = board(runs)
-    assert found["across"] is None
+    assert found.model_dump()["across"] is None
     assert "Across tables" not in to_markdown(found)

@@ -138,11 +138,11 @@ def charts(runs):
     results = read_suite(runs.suite(), "demo")
     board = build_leaderboard(results)
     cells = {cell.cell.id: cell for cell in results.cells}
-    dataset = board["datasets"][0]
-    table = dataset["tables"][0]
+    dataset = board.datasets[0]
+    table = dataset.tables[0]
     data = table_data(dataset, table, lambda c: read_history(runs.root, cells[c]))
-    ids = {row["strategy"]: row["strategy"] for row in table["rows"]}
-    best = table["fronts"][COMPUTE]["rows"]
+    ids = {row.strategy: row.strategy for row in table.rows}
+    best = table.fronts[COMPUTE].rows
     return front_chart("f", data, ids, best), epochs_chart("e", data, ids)
 
 

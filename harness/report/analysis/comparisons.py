@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from harness.report.analysis.scored_cells import (
     SEEDS_AND_RECORDS,
     TUNED,
 )
+from harness.report.board.parts import Comparison, ControlComparison, Gain, Verdict
 from harness.report.board.summary import summarise
 from harness.statistics import Scores, estimate
 
@@ -32,14 +33,13 @@ FEWEST_PATIENTS = 30
 WORTH_SHOWING = 0.1
 """A difference in macro-F1 that a test split must be able to show before nothing was
 found on it says something."""
-BETTER, WORSE = "better", "worse"
-NO_DIFFERENCE = "no measurable difference"
-TOO_FEW_SEEDS, TOO_FEW_RECORDS = "too few seeds", "too few records"
-UNMEASURED = "not measured"
-VERDICTS = (
-    *(BETTER, WORSE, NO_DIFFERENCE),
-    *(TOO_FEW_SEEDS, TOO_FEW_RECORDS, UNMEASURED),
-)
+BETTER: Verdict = "better"
+WORSE: Verdict = "worse"
+NO_DIFFERENCE: Verdict = "no measurable difference"
+TOO_FEW_SEEDS: Verdict = "too few seeds"
+TOO_FEW_RECORDS: Verdict = "too few records"
+UNMEASURED: Verdict = "not measured"
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 ALSO_COMPARED = (
     *(TUNED, "accuracy", "exact_match", "label_accuracy", "macro_auroc"),
     *("mean_average_precision", "calibration_error"),
@@ -49,12 +49,10 @@ ALSO_COMPARED = (
 DIGITS = 6
 """Of the ends of intervals: what is the same on every machine."""
 
-Part = dict[str, Any]
-
 
 def compare(
     pairs: Pairs, scored: Mapping[str, ScoredCells], planned: int | None = None
-) -> Part:
+) -> Comparison:
     """The first cell of each pair minus the second, on the test split.
 
     Parameters
@@ -67,48 +65,53 @@ def compare(
         without records.
     planned
         How many pairs there should be; None: all are there.
-
-    Returns
-    -------
-    dict
-        Of macro-F1: `difference` (mean, spread and number of pairs that are done; None
-        without any), `low` and `high` (the ends of its 95 % interval; None for one
-        pair), `holds` (what the interval holds: seeds, or seeds and records),
-        `smallest_shown` (the difference that so many test patients could show; None
-        where they aren't known), `ahead` (pairs in which the first is
-        higher), `pairs` (how many are planned) and `verdict`. `others`: difference, low
-        and high of `ALSO_COMPARED`, those that are known.
     """
-    part: Part = {
-        "difference": None,
-        "low": None,
-        "high": None,
-        "holds": None,
-        "smallest_shown": None,
-        "ahead": 0,
-        "pairs": len(pairs) if planned is None else planned,
-        "verdict": UNMEASURED,
-        "others": {},
-    }
     found = _Compared.of(pairs, scored)
+    count = len(pairs) if planned is None else planned
     if found is None:
-        return part
+        return _unmeasured(count)
     known = found.known
-    part |= told(found.gain, found.estimate)
-    part["holds"] = SEEDS_AND_RECORDS if known else SEEDS
-    if known:
-        part["smallest_shown"] = round(found.estimate.smallest_shown, DIGITS)
-    part["ahead"] = int((found.gain.values > 0).sum())
-    part["verdict"] = found.verdict
-    for figure in ALSO_COMPARED if known else ():
+    gain = gain_of(found.gain, found.estimate)
+    return Comparison(
+        difference=gain.difference,
+        low=gain.low,
+        high=gain.high,
+        holds=SEEDS_AND_RECORDS if known else SEEDS,
+        smallest_shown=(
+            round(found.estimate.smallest_shown, DIGITS) if known else None
+        ),
+        ahead=int((found.gain.values > 0).sum()),
+        pairs=count,
+        verdict=found.verdict,
+        others=_others(found, known) if known else {},
+    )
+
+
+def _unmeasured(pairs: int) -> Comparison:
+    return Comparison(
+        difference=None,
+        low=None,
+        high=None,
+        holds=None,
+        smallest_shown=None,
+        ahead=0,
+        pairs=pairs,
+        verdict=UNMEASURED,
+        others={},
+    )
+
+
+def _others(found: _Compared, known: ScoredCells) -> dict[str, Gain]:
+    """The differences of `ALSO_COMPARED`, those that are known."""
+    gains = {}
+    for figure in ALSO_COMPARED:
         if both := _arms(found.ours, found.theirs, figure, known):
             other = both[0].minus(both[1])
-            sure = estimate(by_split(other, found.ours))
-            part["others"][figure] = told(other, sure)
-    return part
+            gains[figure] = gain_of(other, estimate(by_split(other, found.ours)))
+    return gains
 
 
-def verdict_on(pairs: Pairs, scored: Mapping[str, ScoredCells]) -> str:
+def verdict_on(pairs: Pairs, scored: Mapping[str, ScoredCells]) -> Verdict:
     """The verdict of `compare` alone."""
     found = _Compared.of(pairs, scored)
     return found.verdict if found else UNMEASURED
@@ -141,7 +144,7 @@ class _Compared:
         return cls(ours, theirs, known, gain, len(averaged), estimate(averaged))
 
     @property
-    def verdict(self) -> str:
+    def verdict(self) -> Verdict:
         patients = (
             self.known.patients([*self.ours, *self.theirs]) if self.known else None
         )
@@ -153,7 +156,7 @@ def is_scored(cell: CellResult) -> bool:
     return cell.result is not None and cell.result.metrics.test.macro_f1 is not None
 
 
-def verdict_of(found: Estimate, pairs: int, patients: int | None) -> str:
+def verdict_of(found: Estimate, pairs: int, patients: int | None) -> Verdict:
     """Which of `VERDICTS` a difference in macro-F1 deserves.
 
     Parameters
@@ -176,15 +179,8 @@ def verdict_of(found: Estimate, pairs: int, patients: int | None) -> str:
 
 def compare_with_controls(
     cells: Sequence[CellResult], scored: Mapping[str, ScoredCells]
-) -> list[Part]:
-    """Rows beside their controls, paired by seed.
-
-    Returns
-    -------
-    list of dict
-        `strategy` and `control` (labels of rows), `name` (as what the control stands
-        there), and what `compare` gives.
-    """
+) -> list[ControlComparison]:
+    """Rows beside their controls, paired by seed."""
     by_id = {c.cell.id: c for c in cells}
     pairs: dict[tuple[str, str, str], list[tuple[CellResult, CellResult]]] = {}
     for cell in cells:
@@ -194,12 +190,12 @@ def compare_with_controls(
                 key = row.cell.strategy, cell.cell.strategy, control.name
                 pairs.setdefault(key, []).append((row, cell))
     return [
-        {
-            "strategy": strategy,
-            "control": label,
-            "name": name,
-            **compare(found, scored),
-        }
+        ControlComparison(
+            strategy=strategy,
+            control=label,
+            name=name,
+            **dict(compare(found, scored)),
+        )
         for (strategy, label, name), found in pairs.items()
     ]
 
@@ -216,15 +212,15 @@ def interval(
     return round(max(low, least), DIGITS), round(min(high, most), DIGITS)
 
 
-def told(gain: Arm, found: Estimate) -> Part:
-    """Paired differences and what is estimated of them: `difference`, around whose
-    mean the interval lies, `low` and `high`.
+def gain_of(gain: Arm, found: Estimate) -> Gain:
+    """Paired differences, and what is estimated of them: around the mean of
+    `difference` the interval lies.
     """
     low, high = interval(found)
     summary = summarise(gain.values.tolist())
     # Of splits with different numbers of seeds it isn't the mean over trainings.
-    difference = summary and {**summary, "mean": found.mean}
-    return {"difference": difference, "low": low, "high": high}
+    centred = summary and summary.model_copy(update={"mean": found.mean})
+    return Gain(difference=centred, low=low, high=high)
 
 
 def by_split(gain: Arm, cells: Sequence[CellResult]) -> Arm:

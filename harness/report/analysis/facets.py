@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.report.analysis.comparisons import (
     DIGITS,
@@ -15,6 +15,7 @@ from harness.report.analysis.comparisons import (
     compare,
 )
 from harness.report.analysis.facet_groups import UNTAUGHT, lead_groups
+from harness.report.board.board import Facet, FacetControl, FacetGroup, Gap
 from harness.report.board.summary import summarise
 from harness.report.render.format import plural
 from harness.statistics import share_of_gap_closed
@@ -24,34 +25,21 @@ if TYPE_CHECKING:
 
     from harness.report.analysis.facet_groups import LeadGroup, LeadSet, Replicate
     from harness.report.analysis.scored_cells import ScoredCells
+    from harness.report.board.parts import Comparison, Summary
     from harness.report.read import CellResult, SuiteResults
 
     Scored = Mapping[str, ScoredCells]
 
 NO_GAP = "the teacher isn't measurably above"
 
-Part = dict[str, Any]
 
-
-def describe_leads(results: SuiteResults, scored: Scored) -> list[Part]:
+def describe_leads(results: SuiteResults, scored: Scored) -> list[FacetGroup]:
     """Taught strategies of a suite, each with its lead sets; none without a teacher.
 
     Parameters
     ----------
     scored
         What knows the records of a cell, by the cell's id.
-
-    Returns
-    -------
-    list of dict
-        `data`, `model`, `strategy`: labels. `leads`: of each lead set its `leads`
-        (empty: all), `cells` and how many are `done`, `macro_f1` and `teacher` (that of
-        the teachers; each over replicates), `controls` and `gap`. Of each control its
-        `name`, `macro_f1`, `against` it and `beside_untaught` (the control against the
-        cell without teacher; None where there is none); comparisons are as
-        `harness.report.analysis.comparisons.compare` gives them. `gap`: `share`,
-        `low`, `high`, or the `reason` why there is none.
-        `summary`: one line; `problems`: what is missing, and why.
     """
     return [_group(group, scored) for group in lead_groups(results)]
 
@@ -66,54 +54,57 @@ def _cells(groups: Iterable[LeadGroup]) -> list[CellResult]:
     ]
 
 
-def _group(group: LeadGroup, scored: Scored) -> Part:
-    parts = [_lead_set(one, scored) for one in group.lead_sets]
-    return {
-        "data": group.data,
-        "model": group.model,
-        "strategy": group.strategy,
-        "leads": parts,
-        "summary": _summary(parts),
-        "problems": _problems(group, parts, scored),
-    }
+def _group(group: LeadGroup, scored: Scored) -> FacetGroup:
+    facets = [_facet(one, scored) for one in group.lead_sets]
+    return FacetGroup(
+        data=group.data,
+        model=group.model,
+        strategy=group.strategy,
+        leads=facets,
+        summary=_summary(facets),
+        problems=_problems(group, facets, scored),
+    )
 
 
-def _lead_set(one: LeadSet, scored: Scored) -> Part:
+def _facet(one: LeadSet, scored: Scored) -> Facet:
     taught = [r.taught for r in one.replicates]
     teachers = {r.teacher.cell.id: r.teacher for r in one.replicates if r.teacher}
     names = {name: None for r in one.replicates for name in r.controls}
     names = {UNTAUGHT: None} | names if UNTAUGHT in names else names
-    return {
-        "leads": list(one.leads),
-        "cells": len(taught),
-        "done": sum(c.result is not None for c in taught),
-        "macro_f1": _macro_f1(taught),
-        "teacher": _macro_f1(teachers.values()),
-        "controls": [_control(name, one.replicates, scored) for name in names],
-        "gap": _gap(one.replicates, scored),
-    }
+    return Facet(
+        leads=list(one.leads),
+        cells=len(taught),
+        done=sum(c.result is not None for c in taught),
+        macro_f1=_macro_f1(taught),
+        teacher=_macro_f1(teachers.values()),
+        controls=[_control(name, one.replicates, scored) for name in names],
+        gap=_gap(one.replicates, scored),
+    )
 
 
-def _control(name: str, replicates: Sequence[Replicate], scored: Scored) -> Part:
+def _control(
+    name: str, replicates: Sequence[Replicate], scored: Scored
+) -> FacetControl:
     found = [r.controls.get(name) for r in replicates]
-    against = _compared([(r.taught, r.controls.get(name)) for r in replicates], scored)
     untaught = [(r.controls.get(name), r.controls.get(UNTAUGHT)) for r in replicates]
     compares = name != UNTAUGHT and any(other for _, other in untaught)
-    return {
-        "name": name,
-        "macro_f1": _macro_f1(cell for cell in found if cell),
-        "against": against,
-        "beside_untaught": _compared(untaught, scored) if compares else None,
-    }
+    return FacetControl(
+        name=name,
+        macro_f1=_macro_f1(cell for cell in found if cell),
+        against=_compared(
+            [(r.taught, r.controls.get(name)) for r in replicates], scored
+        ),
+        beside_untaught=_compared(untaught, scored) if compares else None,
+    )
 
 
-def _macro_f1(cells: Iterable[CellResult]) -> Part | None:
+def _macro_f1(cells: Iterable[CellResult]) -> Summary | None:
     return summarise(c.result.metrics.test.macro_f1 for c in cells if c.result)
 
 
 def _compared(
     pairs: Sequence[tuple[CellResult | None, CellResult | None]], scored: Scored
-) -> Part:
+) -> Comparison:
     """The first of each pair minus the second, of those whose records are known."""
     known = [(a, b) for a, b in pairs if a and b]
     return compare(known, scored, len(pairs))
@@ -124,7 +115,7 @@ def _comparable(cells: Sequence[CellResult | None], scored: Scored) -> bool:
     return known is not None and known.comparable(cells)
 
 
-def _gap(replicates: Sequence[Replicate], scored: Scored) -> Part:
+def _gap(replicates: Sequence[Replicate], scored: Scored) -> Gap:
     """How far the taught has come on the way from the untaught to the teacher."""
     arms = [(r.taught, r.controls.get(UNTAUGHT), r.teacher) for r in replicates]
     whole = [[c for c in arm if c] for arm in arms if _comparable(arm, scored)]
@@ -139,45 +130,43 @@ def _gap(replicates: Sequence[Replicate], scored: Scored) -> Part:
     share = share_of_gap_closed(*found)
     if share is None:
         return _no_gap(NO_GAP)
-    ends = (round(value, DIGITS) for value in share)
-    return {**dict(zip(("share", "low", "high"), ends, strict=True)), "reason": None}
+    middle, low, high = (round(value, DIGITS) for value in share)
+    return Gap(share=middle, low=low, high=high, reason=None)
 
 
-def _no_gap(reason: str) -> Part:
-    return {"share": None, "low": None, "high": None, "reason": reason}
+def _no_gap(reason: str) -> Gap:
+    return Gap(share=None, low=None, high=None, reason=reason)
 
 
-def _untaught(part: Part) -> Part | None:
-    controls = {control["name"]: control for control in part["controls"]}
-    return controls.get(UNTAUGHT)
+def _untaught(facet: Facet) -> FacetControl | None:
+    return next((c for c in facet.controls if c.name == UNTAUGHT), None)
 
 
-def _summary(parts: Sequence[Part]) -> str:
+def _summary(facets: Sequence[Facet]) -> str:
     """On how many leads which verdict was reached against no teacher."""
-    found = [_untaught(part) for part in parts]
+    found = [_untaught(facet) for facet in facets]
     counts = Counter(
-        control["against"]["verdict"] if control else "not measured"
-        for control in found
+        control.against.verdict if control else UNMEASURED for control in found
     )
-    single = all(len(part["leads"]) == 1 for part in parts)
-    of = f"of {plural(len(parts), 'lead' if single else 'lead set')}"
+    single = all(len(facet.leads) == 1 for facet in facets)
+    of = f"of {plural(len(facets), 'lead' if single else 'lead set')}"
     said = [f"{name} on {counts[name]}" for name in VERDICTS if counts[name]]
     return ", ".join([f"{said[0]} {of}", *said[1:]])
 
 
-def _problems(group: LeadGroup, parts: Sequence[Part], scored: Scored) -> list[str]:
+def _problems(group: LeadGroup, facets: Sequence[Facet], scored: Scored) -> list[str]:
     """Which pairs are missing, and whose predictions can't be used."""
     lines = []
-    for part in parts:
-        leads = ",".join(part["leads"]) or "all leads"
-        if not _untaught(part):
+    for facet in facets:
+        leads = ",".join(facet.leads) or "all leads"
+        if not _untaught(facet):
             lines.append(f"{leads}: no control called {UNTAUGHT!r}")
-        for control in part["controls"]:
-            against = control["against"]
-            n = against["difference"]["n"] if against["difference"] else 0
-            if n < against["pairs"]:
-                of = plural(against["pairs"], "pair")
-                lines.append(f"{leads}, {control['name']}: {n} of {of} measured")
+        for control in facet.controls:
+            against = control.against
+            n = against.difference.n if against.difference else 0
+            if n < against.pairs:
+                of = plural(against.pairs, "pair")
+                lines.append(f"{leads}, {control.name}: {n} of {of} measured")
     cells = {cell.cell.id: cell.cell for cell in _cells([group])}
     lines += [
         f"{cell.dataset}, {cell.strategy}, seed {cell.seed}: "

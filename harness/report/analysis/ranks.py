@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.report.analysis.comparisons import BETTER, WORSE, is_scored, verdict_on
+from harness.report.board.board import MeanRank
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from harness.report.analysis.scored_cells import ScoredCells
+    from harness.report.board.parts import Verdict
     from harness.report.read import CellResult
 
     Rows = Mapping[str, Sequence[CellResult]]
-    Verdicts = Mapping[tuple[str, str], str]
+    Verdicts = Mapping[tuple[str, str], Verdict]
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Standing:
 
 def verdicts_between(
     rows: Rows, scored: Mapping[str, ScoredCells]
-) -> dict[tuple[str, str], str]:
+) -> dict[tuple[str, str], Verdict]:
     """The verdict on each row against each other, paired by seed, by their labels.
 
     One comparison at a time, at a level of 5 %.
@@ -85,7 +87,7 @@ def ranks(labels: Sequence[str], verdicts: Verdicts) -> dict[str, int]:
 
 def mean_ranks(
     tables: Sequence[tuple[Sequence[str], Verdicts]],
-) -> list[dict[str, Any]]:
+) -> list[MeanRank]:
     """Rows that stand in all tables, by the mean of their ranks among each other.
 
     Tied ranks are the middle of the places that the tied ones could take (Demšar
@@ -98,9 +100,8 @@ def mean_ranks(
 
     Returns
     -------
-    list of dict
-        `strategy`, `mean_rank` and `ranks`, one a table; best first. Empty unless two
-        tables have two rows in common.
+    list of MeanRank
+        Best first. Empty unless two tables have two rows in common.
     """
     common = (
         set.intersection(*(set(labels) for labels, _ in tables)) if tables else set()
@@ -109,12 +110,8 @@ def mean_ranks(
         return []
     labels = sorted(common)
     places = [standings(labels, verdicts) for _, verdicts in tables]
-    rows = [
-        {
-            "strategy": label,
-            "mean_rank": fmean(found[label].middle for found in places),
-            "ranks": [found[label].middle for found in places],
-        }
-        for label in labels
-    ]
-    return sorted(rows, key=lambda row: (row["mean_rank"], row["strategy"]))
+    rows = []
+    for label in labels:
+        ranks = [found[label].middle for found in places]
+        rows.append(MeanRank(strategy=label, mean_rank=fmean(ranks), ranks=ranks))
+    return sorted(rows, key=lambda row: (row.mean_rank, row.strategy))

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.metrics.metrics import decisions
+from harness.report.board.parts import Holds
 from harness.results.predictions import PREDICTIONS
 from harness.statistics import (
     Decisions,
@@ -39,8 +40,8 @@ if TYPE_CHECKING:
     Read = Callable[[CellResult], Predictions]
 
 MACRO_F1, TUNED = "macro_f1", "macro_f1_tuned"
-SEEDS, SEEDS_AND_RECORDS = "seeds", "seeds and records"
-"""What an interval may hold."""
+SEEDS: Holds = "seeds"
+SEEDS_AND_RECORDS: Holds = "seeds and records"
 _ALIKE = 1e-6
 """How far the macro-F1 of predictions may be from that of the result: rounding."""
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.report.analysis.comparisons import (
     ALSO_COMPARED,
     DIGITS,
     arms_of_seeds,
     compare,
+    gain_of,
     interval,
     is_scored,
-    told,
 )
 from harness.report.analysis.scored_cells import MACRO_F1, SEEDS, SEEDS_AND_RECORDS
+from harness.report.board.parts import (
+    BaselineComparison,
+    FigureInterval,
+    Gain,
+    RowIntervals,
+)
 from harness.statistics import estimate
 
 if TYPE_CHECKING:
@@ -23,12 +29,10 @@ if TYPE_CHECKING:
     from harness.report.read import CellResult
     from harness.statistics import Arm
 
-Part = dict[str, Any]
-
 
 def row_intervals(
     cells: Sequence[CellResult], scored: Mapping[str, ScoredCells]
-) -> Part | None:
+) -> RowIntervals | None:
     """95 % intervals of a row's means over seeds; None where no cell is done, or the
     records of one aren't known.
 
@@ -36,61 +40,53 @@ def row_intervals(
     ----------
     scored
         As for `harness.report.analysis.comparisons.compare`.
-
-    Returns
-    -------
-    dict
-        `holds`: seeds, or seeds and records. `figures`: by name `low`, `high` (None
-        for one seed) and `patients_error`, the standard error that comes from which
-        patients are in the test split (None where records aren't known). `f1`: the
-        same by class.
     """
     done = [cell for cell in cells if is_scored(cell)]
     if not done:
         return None
     if not scored:
         (arm,) = arms_of_seeds(done)
-        alone = _told(arm) | {"patients_error": None}
-        return {"holds": SEEDS, "figures": {MACRO_F1: alone}, "f1": {}}
+        alone = _interval(arm).model_copy(update={"patients_error": None})
+        return RowIntervals(holds=SEEDS, figures={MACRO_F1: alone}, f1={})
     known = _known(done, scored)
     if known is None:
         return None
     arms = {name: known.arm(done, name) for name in (MACRO_F1, *ALSO_COMPARED)}
-    return {
-        "holds": SEEDS_AND_RECORDS,
-        "figures": {name: _told(arm) for name, arm in arms.items() if arm},
-        "f1": {
-            name: _told(arm)
-            for name, (arm,) in zip(_classes(done), known.class_arms(done), strict=True)
-        },
-    }
+    classes = zip(_classes(done), known.class_arms(done), strict=True)
+    return RowIntervals(
+        holds=SEEDS_AND_RECORDS,
+        figures={name: _interval(arm) for name, arm in arms.items() if arm},
+        f1={name: _interval(arm) for name, (arm,) in classes},
+    )
 
 
 def against_baseline(
     cells: Sequence[CellResult],
     baseline: Sequence[CellResult],
     scored: Mapping[str, ScoredCells],
-) -> Part | None:
-    """A row minus the baseline, paired by seed, as `compare` gives it; None without a
-    baseline.
-
-    `f1`: by class the `difference`, `low` and `high`.
-    """
+) -> BaselineComparison | None:
+    """A row minus the baseline, paired by seed; None without a baseline."""
     if not baseline:
         return None
     by_seed = {cell.cell.seed: cell for cell in baseline}
     pairs = [(c, by_seed[c.cell.seed]) for c in cells if c.cell.seed in by_seed]
-    part = compare(pairs, scored, len(cells))
-    part["f1"] = {}
-    if part["holds"] == SEEDS_AND_RECORDS:
-        known = scored[pairs[0][0].cell.id]
-        done = [pair for pair in pairs if known.comparable(pair)]
-        ours, theirs = ([pair[side] for pair in done] for side in (0, 1))
-        arms = known.class_arms(ours, theirs)
-        for name, (one, two) in zip(_classes(ours), arms, strict=True):
-            gain = one.minus(two)
-            part["f1"][name] = told(gain, estimate(gain))
-    return part
+    found = compare(pairs, scored, len(cells))
+    f1 = _class_gains(pairs, scored) if found.holds == SEEDS_AND_RECORDS else {}
+    return BaselineComparison(**dict(found), f1=f1)
+
+
+def _class_gains(
+    pairs: Sequence[tuple[CellResult, CellResult]], scored: Mapping[str, ScoredCells]
+) -> dict[str, Gain]:
+    """Differences of F1 by class, of the pairs that can be compared."""
+    known = scored[pairs[0][0].cell.id]
+    done = [pair for pair in pairs if known.comparable(pair)]
+    ours, theirs = ([pair[side] for pair in done] for side in (0, 1))
+    gains = [one.minus(two) for one, two in known.class_arms(ours, theirs)]
+    return {
+        name: gain_of(gain, estimate(gain))
+        for name, gain in zip(_classes(ours), gains, strict=True)
+    }
 
 
 def _known(
@@ -105,8 +101,8 @@ def _classes(cells: Sequence[CellResult]) -> list[str]:
     return cells[0].result.dataset.classes if cells[0].result else []
 
 
-def _told(arm: Arm) -> Part:
+def _interval(arm: Arm) -> FigureInterval:
     found = estimate(arm)
     low, high = interval(found, 0.0)
     error = round(found.patients_error, DIGITS)
-    return {"low": low, "high": high, "patients_error": error}
+    return FigureInterval(low=low, high=high, patients_error=error)

@@ -1,7 +1,4 @@
-"""Results -> the ranked tables of a suite, as plain JSON values.
-
-A pure function: the markdown page, the JSON file and the terminal show this and
-compute nothing of their own. None always means "not measured".
+"""Results -> the ranked tables of a suite: a pure function.
 
 Results that another version of a plugin's source made than is installed are stale.
 """
@@ -12,15 +9,11 @@ from collections import Counter, defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from harness.report.board.board import SCHEMA_VERSION, Board, DatasetTables, Row, Table
 from harness.report.board.costs import count_sharers
 from harness.report.board.pareto import describe_fronts
 from harness.report.board.provenance import describe_dataset, describe_provenance
-from harness.report.board.row import (
-    describe_cell,
-    describe_row,
-    own_budget,
-    training_flops,
-)
+from harness.report.board.row import cell_of_row, row_of, training_flops
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -31,23 +24,19 @@ if TYPE_CHECKING:
     from harness.results.schema import ModelPart
 
 
-SCHEMA_VERSION = 1
-
-
 def build_leaderboard(
     results: SuiteResults,
     predictions: Read | None = None,
     history: ReadHistory | None = None,
     installed: Mapping[str, str] | None = None,
-) -> dict[str, Any]:
+) -> Board:
     """The leaderboard of a suite: per dataset and model, ranked strategies.
 
     Parameters
     ----------
     predictions
         Gives those of a done cell on its test records, or raises OSError or ValueError;
-        without it intervals hold seeds alone, and nothing is said of what teachers
-        bought.
+        without it intervals hold seeds alone, and nothing is said facet by facet.
     history
         Without it nothing is said of the time to the baseline's score.
     installed
@@ -59,9 +48,7 @@ def build_leaderboard(
     return judge(outline(results, installed), results, predictions, history)
 
 
-def outline(
-    results: SuiteResults, installed: Mapping[str, str] | None = None
-) -> dict[str, Any]:
+def outline(results: SuiteResults, installed: Mapping[str, str] | None = None) -> Board:
     """A leaderboard without what takes more than results: see `judge`.
 
     Rows are sorted by the mean of test macro-F1 over seeds; rows with seeds missing
@@ -78,23 +65,23 @@ def outline(
     required = [c for c in results.cells if c.cell.role == "required"]
     by_dataset = _group(ranked, "dataset")
     sharers = count_sharers(c.cell for c in results.cells)
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "suite": results.suite,
-        "title": results.title,
-        "states": dict(Counter(c.state for c in ranked)),
-        **({"gate": dict(results.gate)} if results.gate else {}),
-        "datasets": [
-            {
-                "label": label,
-                "about": describe_dataset(by_dataset[label]),
-                "tables": _tables(by_dataset[label], required, sharers),
-            }
+    return Board(
+        schema_version=SCHEMA_VERSION,
+        suite=results.suite,
+        title=results.title,
+        states=dict(Counter(c.state for c in ranked)),
+        gate=dict(results.gate),
+        datasets=[
+            DatasetTables(
+                label=label,
+                about=describe_dataset(by_dataset[label]),
+                tables=_tables(by_dataset[label], required, sharers),
+            )
             for label in sorted(by_dataset)
         ],
-        "required": [describe_cell(c, {}) for c in required if c.status != "done"],
-        "provenance": describe_provenance(results.cells),
-    }
+        required=[cell_of_row(c, {}) for c in required if c.status != "done"],
+        provenance=describe_provenance(results.cells),
+    )
 
 
 def _group(cells: Iterable[CellResult], attribute: str) -> dict[Any, list[CellResult]]:
@@ -108,7 +95,7 @@ def _tables(
     cells: Sequence[CellResult],
     required: Sequence[CellResult],
     sharers: Mapping[str, int],
-) -> list[dict[str, Any]]:
+) -> list[Table]:
     by_model = _group(cells, "model")
     floors = by_model.pop(None, [])
     if not by_model:
@@ -133,28 +120,25 @@ def _table(
     cells: Sequence[CellResult],
     required: Sequence[CellResult],
     sharers: Mapping[str, int],
-) -> dict[str, Any]:
+) -> Table:
     baseline = _baseline_label([*cells, *required])
     flops = _training_flops([*required, *cells], baseline)
-    by_strategy = _group(cells, "strategy")
+    budget = _shared_budget(cells, baseline)
     rows = [
-        describe_row(label, members, flops, sharers)
-        for label, members in by_strategy.items()
+        row_of(label, members, flops, sharers, budget)
+        for label, members in _group(cells, "strategy").items()
     ]
     rows.sort(key=_order)
-    budget = _shared_budget(cells, baseline)
-    for row in rows:
-        row["own_budget"] = own_budget(by_strategy[row["strategy"]], budget)
     networks = [c.result.model for c in cells if c.result and c.result.model]
-    return {
-        "model": model,
-        "parameters": _parameters(networks),
-        "model_versions": sorted({m.version for m in networks}),
-        "baseline": baseline,
-        "budget": budget,
-        "rows": rows,
-        "fronts": describe_fronts(rows),
-    }
+    return Table(
+        model=model,
+        parameters=_parameters(networks),
+        model_versions=sorted({m.version for m in networks}),
+        baseline=baseline,
+        budget=budget,
+        rows=rows,
+        fronts=describe_fronts(rows),
+    )
 
 
 def _parameters(networks: Iterable[ModelPart]) -> int | None:
@@ -188,9 +172,10 @@ def _baseline_label(cells: Sequence[CellResult]) -> str | None:
     return labels.pop() if len(labels) == 1 else None
 
 
-def _order(row: dict[str, Any]) -> tuple[bool, bool, float, str]:
-    score = row["macro_f1"]["mean"] if row["macro_f1"] else 0.0
-    return row["done"] < row["cells"], row["macro_f1"] is None, -score, row["strategy"]
+def _order(row: Row) -> tuple[bool, bool, float, str]:
+    score = row.figures["macro_f1"]
+    mean = score.mean if score else 0.0
+    return row.done < row.cells, score is None, -mean, row.strategy
 
 
 def _shared_budget(

@@ -2,40 +2,49 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from harness.report.board.summary import summarise
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from harness.report.board.parts import Summary
     from harness.results.schema import Result
 
-FIGURES = ("f1", "precision", "recall")
+
+@dataclass(frozen=True)
+class ClassScores:
+    """A class on the test split: the records that have it (None where seeds differ or
+    don't say), and F1, precision and recall over seeds.
+    """
+
+    name: str
+    support: int | None
+    f1: Summary | None
+    precision: Summary | None
+    recall: Summary | None
 
 
-def class_scores(results: Sequence[Result]) -> list[dict[str, Any]]:
-    """F1, precision and recall of each class on the test split, over seeds.
-
-    Returns
-    -------
-    list of dict
-        In the order of the data set's classes: `name`; `support`, the records that have
-        it (None where seeds differ or don't say); and `FIGURES`, each as `summarise`
-        gives it. Empty where no result has scores by class.
+def class_scores(results: Sequence[Result]) -> list[ClassScores]:
+    """Those of each class, in the order of the data set; empty where no result has
+    scores by class.
     """
     tests = [result.metrics.test for result in results]
-    names = results[0].dataset.classes if results else []
     found = []
-    for name in names:
-        figures = {
-            key: summarise(getattr(test, key).get(name) for test in tests)
-            for key in FIGURES
-        }
+    for name in results[0].dataset.classes if results else []:
         support = {test.support.get(name) for test in tests}
-        whole = support.pop() if len(support) == 1 else None
-        found.append({"name": name, "support": whole, **figures})
-    return found if any(one["f1"] for one in found) else []
+        found.append(
+            ClassScores(
+                name,
+                support.pop() if len(support) == 1 else None,
+                f1=summarise(test.f1.get(name) for test in tests),
+                precision=summarise(test.precision.get(name) for test in tests),
+                recall=summarise(test.recall.get(name) for test in tests),
+            )
+        )
+    return found if any(one.f1 for one in found) else []
 
 
 def confusion_counts(results: Sequence[Result]) -> list[list[int]] | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from harness.options.budget import MATCHED
 
@@ -14,6 +15,30 @@ if TYPE_CHECKING:
 
 _REQUIRED = "required:"
 """Begins the names of modules that are networks of required cells."""
+
+
+@dataclass(frozen=True)
+class SharedCost:
+    """A cell's part of what it requires.
+
+    Attributes
+    ----------
+    own_training_flops
+        Without what it requires.
+    training_flops
+        Those, and of each required cell's an equal part for all cells that share it;
+        None where a part isn't known.
+    shared_by
+        The number of cells that share each.
+    forward_share
+        Of its own training FLOPs, those of networks of required cells; None where that
+        isn't known.
+    """
+
+    own_training_flops: float | None
+    training_flops: float | None
+    shared_by: list[int]
+    forward_share: float | None
 
 
 def count_sharers(cells: Iterable[SuiteCell]) -> dict[str, int]:
@@ -45,18 +70,8 @@ def _all_of(cell: str, needs: Mapping[str, list[str]]) -> set[str]:
     return found - {cell}
 
 
-def shared_cost(result: Result, sharers: Mapping[str, int]) -> dict[str, Any] | None:
-    """A cell's part of what it requires; None for one that requires nothing.
-
-    Returns
-    -------
-    dict
-        `own_training_flops`. `training_flops`: those, and of each required cell's an
-        equal part for all cells that share it; None where a part isn't known.
-        `shared_by`: the number of cells that share each. `forward_share`: of its own
-        training FLOPs, those of networks of required cells; None where that isn't
-        known.
-    """
+def shared_cost(result: Result, sharers: Mapping[str, int]) -> SharedCost | None:
+    """A cell's part of what it requires; None for one that requires nothing."""
     if result.required is None:
         return None
     own = result.cost.flops.training if result.cost.flops else None
@@ -66,12 +81,7 @@ def shared_cost(result: Result, sharers: Mapping[str, int]) -> dict[str, Any] | 
         shared_by.append(max(1, sharers.get(name, 0)))
         known = cell.training_flops is not None
         parts.append((cell.training_flops or 0) / shared_by[-1] if known else None)
-    return {
-        "own_training_flops": own,
-        "training_flops": _sum(parts),
-        "shared_by": sorted(shared_by),
-        "forward_share": _forward_share(result),
-    }
+    return SharedCost(own, _sum(parts), sorted(shared_by), _forward_share(result))
 
 
 def _forward_share(result: Result) -> float | None:

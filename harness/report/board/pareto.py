@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from harness.report.board.parts import Front
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-Row = dict[str, Any]
+    from harness.report.board.board import Row
+    from harness.report.board.parts import Summary
 
 COMPUTE = "relative_compute"
 LATENCY = "latency_seconds"
@@ -37,66 +40,61 @@ def _beats(one: tuple[float, float], other: tuple[float, float]) -> bool:
     return one != other and one[0] <= other[0] and one[1] >= other[1]
 
 
-def describe_fronts(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The fronts of mean test macro-F1 against the mean of each of `COSTS`.
+def describe_fronts(rows: Sequence[Row]) -> dict[str, Front]:
+    """The fronts of mean test macro-F1 against the mean of each of `COSTS`, by cost.
 
     Rows whose seeds aren't all done or whose audit failed take no part, nor do floors,
-    which train no network, nor rows whose cost wasn't measured on every seed.
-
-    Returns
-    -------
-    dict
-        By cost: `of`, the strategies that take part, in the order of `rows`; `rows`,
-        those on the front, the best by the cost first; `differs`, whether the cost
-        tells rows apart at all. Latency, which is never twice the same, does so where
-        networks differ in their dense multiply-adds.
+    which train no network, nor rows whose cost wasn't measured on every seed. Latency,
+    which is never twice the same, tells rows apart where networks differ in their dense
+    multiply-adds.
     """
     sound = [row for row in rows if _is_sound(row)]
-    return {cost: _describe(cost, sound) for cost in COSTS}
+    return {cost: _front(cost, sound) for cost in COSTS}
 
 
-def _is_sound(row: Mapping[str, Any]) -> bool:
+def _is_sound(row: Row) -> bool:
     return (
-        not row["floor"]
-        and row["audit"] != "flagged"
-        and row["done"] == row["cells"]
-        and _is_whole(row, row["macro_f1"])
+        not row.floor
+        and row.audit != "flagged"
+        and row.done == row.cells
+        and _is_whole(row, row.figures["macro_f1"])
     )
 
 
-def _is_whole(row: Mapping[str, Any], summary: Mapping[str, Any] | None) -> bool:
+def _is_whole(row: Row, summary: Summary | None) -> bool:
     """Whether a figure was measured on every seed."""
-    return summary is not None and summary["n"] == row["done"]
+    return summary is not None and summary.n == row.done
 
 
-def _figure(row: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
-    found: Mapping[str, Any] | None
-    found = row[key] if key in row else (row["size"] or {}).get(key)
-    return found
+def _figure(row: Row, key: str) -> Summary | None:
+    return row.figures[key] if key in row.figures else (row.size or {}).get(key)
 
 
-def _describe(cost: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _front(cost: str, rows: Sequence[Row]) -> Front:
     taking = [row for row in rows if _is_whole(row, _figure(row, cost))]
-    points = [(_cost_of(row, cost), row["macro_f1"]["mean"]) for row in taking]
+    points = [(_cost_of(row, cost), _mean(row.figures["macro_f1"])) for row in taking]
     on_it = [
-        (point, row["strategy"])
+        (point, row.strategy)
         for point, row, is_on in zip(points, taking, pareto_front(points), strict=True)
         if is_on
     ]
-    return {
-        "of": [row["strategy"] for row in taking],
-        "rows": [strategy for _, strategy in sorted(on_it)],
-        "differs": _differs(cost, taking),
-    }
+    return Front(
+        of=[row.strategy for row in taking],
+        rows=[strategy for _, strategy in sorted(on_it)],
+        differs=_differs(cost, taking),
+    )
 
 
-def _cost_of(row: Mapping[str, Any], cost: str) -> float:
-    summary = _figure(row, cost)
+def _mean(summary: Summary | None) -> float:
     assert summary is not None
-    mean = float(summary["mean"])
+    return float(summary.mean)
+
+
+def _cost_of(row: Row, cost: str) -> float:
+    mean = _mean(_figure(row, cost))
     return -mean if cost in _MORE_IS_BETTER else mean
 
 
-def _differs(cost: str, rows: Sequence[Mapping[str, Any]]) -> bool:
+def _differs(cost: str, rows: Sequence[Row]) -> bool:
     figures = [_figure(row, "dense_macs" if cost == LATENCY else cost) for row in rows]
-    return len({figure["mean"] for figure in figures if figure}) > 1
+    return len({figure.mean for figure in figures if figure}) > 1

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from harness.report.board.board import BoardProvenance, DataAbout
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from harness.report.read import CellResult
 
+_SHARED = frozenset(DataAbout.model_fields) - {"fingerprints", "label_rules"}
+"""What cells of a data set say alike."""
 
-def describe_dataset(cells: Iterable[CellResult]) -> dict[str, Any] | None:
+
+def describe_dataset(cells: Iterable[CellResult]) -> DataAbout | None:
     """The data that the done cells were measured on; None where no cell is done.
 
     `fingerprints` and `label_rules` hold more than one entry where cells were measured
@@ -19,18 +24,20 @@ def describe_dataset(cells: Iterable[CellResult]) -> dict[str, Any] | None:
     parts = [cell.result.dataset for cell in cells if cell.result]
     if not parts:
         return None
-    return {
-        **parts[0].model_dump(exclude={"label", "fingerprint", "label_rule"}),
-        "fingerprints": sorted({part.fingerprint for part in parts}),
-        "label_rules": sorted({part.label_rule for part in parts}),
-    }
+    first = parts[0]
+    shared = {name: getattr(first, name) for name in _SHARED}
+    return DataAbout(
+        **shared,
+        fingerprints=sorted({part.fingerprint for part in parts}),
+        label_rules=sorted({part.label_rule for part in parts}),
+    )
 
 
-def describe_provenance(cells: Iterable[CellResult]) -> dict[str, Any]:
+def describe_provenance(cells: Iterable[CellResult]) -> BoardProvenance:
     """Every version, precision and machine that results came from, sorted."""
     done = [cell for cell in cells if cell.result]
     runs = [cell.result.provenance for cell in done if cell.result]
-    return {
+    return BoardProvenance(
         **{
             key: sorted({str(getattr(run, key)) for run in runs} - {"", "None"})
             for key in (
@@ -42,9 +49,9 @@ def describe_provenance(cells: Iterable[CellResult]) -> dict[str, Any]:
                 "device_type",
             )
         },
-        "hardware": sorted({c.measured.hardware for c in done if c.measured} - {""}),
-        "plugins": {
+        hardware=sorted({c.measured.hardware for c in done if c.measured} - {""}),
+        plugins={
             name: sorted({run.plugins[name] for run in runs if name in run.plugins})
             for name in sorted({name for run in runs for name in run.plugins})
         },
-    }
+    )

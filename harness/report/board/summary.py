@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from harness.report.board.parts import Summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 
-def summarise(values: Iterable[float | None]) -> dict[str, Any] | None:
-    """Mean, spread and range over the seeds that have a value; None where none has.
+def summarise(values: Iterable[float | None], *, ranged: bool = True) -> Summary | None:
+    """Mean, spread and count over the seeds that have a value; None where none has.
 
-    Returns
-    -------
-    dict
-        `mean`; `spread`, the sample standard deviation (n - 1), None for one value;
-        `min`, `max`; `n`, how many values there are.
+    Parameters
+    ----------
+    ranged
+        Whether the least and the most are kept, too.
     """
     known = [value for value in values if value is not None]
     if not known:
@@ -24,13 +25,10 @@ def summarise(values: Iterable[float | None]) -> dict[str, Any] | None:
     least, most = min(known), max(known)
     # Of equal values rounding would make a spread.
     mean = least if least == most else math.fsum(known) / len(known)
-    return {
-        "mean": mean,
-        "spread": _spread(known, mean) if len(known) > 1 else None,
-        "min": least,
-        "max": most,
-        "n": len(known),
-    }
+    spread = _spread(known, mean) if len(known) > 1 else None
+    if not ranged:
+        return Summary(mean=mean, spread=spread, n=len(known))
+    return Summary(mean=mean, spread=spread, min=least, max=most, n=len(known))
 
 
 def _spread(values: Sequence[float], mean: float) -> float:

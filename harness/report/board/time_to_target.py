@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from harness.report.board.parts import TimeToTarget
 from harness.report.board.row import training_flops
 from harness.report.board.snapshot_curves import ROUND
 from harness.report.board.summary import summarise
@@ -51,20 +52,13 @@ def time_to_target(
     cells: Sequence[CellResult],
     goals: Mapping[int, Goal],
     history: ReadHistory | None,
-) -> dict[str, Any] | None:
+) -> TimeToTarget | None:
     """How much a row's cells trained until they first scored as their seed's goal.
 
     Where a row has rounds, its last one counts, with the cost of all before it: what
     an earlier round trained isn't the network that the row stands for.
 
-    Returns
-    -------
-    dict or None
-        `seeds`, how many have a goal and a history, and `reached`, how many of them
-        got there. Over these alone: `effective_epochs` of a row's own training;
-        `training_flops`, required cells' included, and `relative_compute`, those over
-        what the baseline spent to reach its own best; None where not measured. None
-        for floors, and where no seed can be compared.
+    None for floors, and where no seed can be compared.
     """
     reached, seeds = [], 0
     for cell in cells:
@@ -78,16 +72,16 @@ def time_to_target(
             reached.append((there, _spent(cell, there), goal.flops))
     if not seeds:
         return None
-    return {
-        "seeds": seeds,
-        "reached": len(reached),
-        "effective_epochs": summarise(e.effective_epochs for e, _, _ in reached),
-        "training_flops": summarise(flops for _, flops, _ in reached),
-        "relative_compute": summarise(
+    return TimeToTarget(
+        seeds=seeds,
+        reached=len(reached),
+        effective_epochs=summarise(e.effective_epochs for e, _, _ in reached),
+        training_flops=summarise(flops for _, flops, _ in reached),
+        relative_compute=summarise(
             flops / goal if flops is not None and goal else None
             for _, flops, goal in reached
         ),
-    }
+    )
 
 
 def _judged(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from harness.options.gate import Gate
-    from harness.report.diff.board_file import RowFile
+    from harness.report.board.board import Row
     from harness.report.diff.changes import Headline
     from harness.report.diff.cost_changes import CostChange
     from harness.report.diff.noise import Difference
@@ -69,11 +69,11 @@ def _gate_of(base: Side) -> Gate:
         raise ConfigError(problems, str(base.path)) from None
 
 
-def _alone(key: Key, verdict: Headline, row: RowFile) -> RowChange:
+def _alone(key: Key, verdict: Headline, row: Row) -> RowChange:
     found = summarise(_values(row, "macro_f1").values())
     note = "not done"
     if found:
-        note = f"macro-F1 {score(found)} over {plural(found['n'], 'seed')}"
+        note = f"macro-F1 {score(found)} over {plural(found.n, 'seed')}"
     return RowChange(*key, verdict, notes=[note])
 
 
@@ -97,12 +97,12 @@ def _compared(
     return RowChange(*key, verdict, scores, costs, notes, regressions)
 
 
-def _done(row: RowFile) -> bool:
+def _done(row: Row) -> bool:
     return any(seed.status == "done" for seed in row.seeds)
 
 
-def _values(row: RowFile, name: str) -> dict[int, float]:
-    found = {seed.seed: getattr(seed, name) for seed in row.seeds}
+def _values(row: Row, name: str) -> dict[int, float]:
+    found = {seed.seed: seed.figure(name) for seed in row.seeds}
     return {seed: value for seed, value in found.items() if value is not None}
 
 
@@ -113,7 +113,7 @@ def _moved(before: Placed, after: Placed) -> bool:
 
 
 def _scores(
-    key: Key, base: RowFile, head: RowFile, records: RecordScores, gate: Gate
+    key: Key, base: Row, head: Row, records: RecordScores, gate: Gate
 ) -> dict[str, Difference]:
     """Of macro-F1, and of the others that are gated."""
     found = {}
@@ -127,7 +127,7 @@ def _scores(
     return found
 
 
-def _costs(base: RowFile, head: RowFile, gate: Gate) -> dict[str, CostChange]:
+def _costs(base: Row, head: Row, gate: Gate) -> dict[str, CostChange]:
     default = Gate().model_dump()
     found = {}
     for name in COSTS:
@@ -169,7 +169,7 @@ def rises(costs: Mapping[str, CostChange], gate: Gate) -> Iterator[str]:
         yield f"{COST_NAMES[name]} rose {rise}; {let}"
 
 
-def losses(base: RowFile, head: RowFile) -> Iterator[str]:
+def losses(base: Row, head: Row) -> Iterator[str]:
     """Cells that aren't done any more, and an audit that isn't passed any more."""
     before, after = (
         sum(seed.status == "done" for seed in row.seeds) for row in (base, head)

@@ -13,20 +13,20 @@ from harness.errors import ConfigError, did_you_mean
 from harness.files.atomic import read_json
 from harness.options import Budget
 from harness.options.explain import shortened
+from harness.report.board.board import Board, DatasetTables, Row, Table
 from harness.report.board.build import build_leaderboard
-from harness.report.diff.board_file import Board, DatasetFile, RowFile, TableFile
 from harness.report.read import check_suite_name, read_suite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from harness.report.diff.board_file import DataFile, DatasetFile
+    from harness.report.board.board import DataAbout, DatasetTables
     from harness.report.read import SuiteResults
 
 
 Key = tuple[str, str | None, str]
 """Data set, model (None for floors) and strategy: their labels."""
-Placed = tuple[DatasetFile, TableFile, RowFile]
+Placed = tuple[DatasetTables, Table, Row]
 """A row with its table and its data set."""
 
 
@@ -105,7 +105,7 @@ def _runs_folder(path: Path, suite: str | None) -> Side:
     if name not in known:
         raise ConfigError(f"no suite {name!r}: {did_you_mean(name, known)}", str(path))
     results = read_suite(path, name)
-    return Side(path, Board.model_validate(build_leaderboard(results)), results)
+    return Side(path, build_leaderboard(results), results)
 
 
 def _cause(error: OSError | ValueError) -> str:
@@ -120,7 +120,7 @@ def _cause(error: OSError | ValueError) -> str:
     return f"{where}: {first['msg']}" if where else first["msg"]
 
 
-def same_records(before: DatasetFile, after: DatasetFile) -> bool:
+def same_records(before: DatasetTables, after: DatasetTables) -> bool:
     """Whether test records and their labels are the same, as far as it's written."""
     if before.about is None or after.about is None:
         return False
@@ -128,10 +128,10 @@ def same_records(before: DatasetFile, after: DatasetFile) -> bool:
     return alike and len(before.about.fingerprints) == 1
 
 
-def _tested(about: DataFile) -> tuple[Any, ...]:
+def _tested(about: DataAbout) -> tuple[Any, ...]:
     return (
         *(about.name, about.version, about.task, about.classes),
-        *(about.fingerprints, about.label_rules, about.counts),
+        *(about.fingerprints, about.label_rules, about.counts.get("test")),
     )
 
 

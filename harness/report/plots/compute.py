@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.report.board.snapshot_curves import ROUND
 from harness.report.plots.lines import draw_seeds
 from harness.report.plots.style import add_legend, as_multiples, new_panel
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from matplotlib.artist import Artist
     from matplotlib.figure import Figure
 
+    from harness.report.board.board import CellOfRow
     from harness.report.plots.lines import Line
     from harness.report.plots.table_data import TableData
     from harness.results.schema import EpochRow
@@ -48,10 +49,10 @@ def draw(table: TableData) -> Figure | None:
     return figure
 
 
-def _line(seed: Mapping[str, Any], history: Sequence[EpochRow]) -> Line:
+def _line(seed: CellOfRow, history: Sequence[EpochRow]) -> Line:
     """A cell's epochs; none where their compute, or the baseline's, isn't known."""
-    total, relative = seed["training_flops"], seed["relative_compute"]
-    own = seed["own_training_flops"]
+    total, relative = seed.figure("training_flops"), seed.figure("relative_compute")
+    own = seed.own_training_flops
     if not total or not relative or own is None:
         return []
     baseline, required = total / relative, max(0, total - own)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 from harness.report.board.snapshot_curves import rounds_of
 from harness.report.plots.palette import FAINT, label_of
@@ -53,19 +53,21 @@ def draw(table: TableData) -> Figure | None:
     return figure
 
 
-def _counts(row: RowData, which: str) -> tuple[list[int], list[float]] | tuple[()]:
+def _counts(
+    row: RowData, which: Literal["first", "last"]
+) -> tuple[list[int], list[float]] | tuple[()]:
     """Numbers of layers, from 1, and the mean of their weights over seeds."""
-    found: list[tuple[int, dict[str, Any]]] = [
-        (number, layer[which])
-        for number, layer in enumerate(row.row["layers"], start=1)
-        if layer[which]
+    found = [
+        (number, counts)
+        for number, layer in enumerate(row.row.layers, start=1)
+        if (counts := layer.first if which == "first" else layer.last)
     ]
     if not found:
         return ()
-    return [number for number, _ in found], [counts["mean"] for _, counts in found]
+    return [number for number, _ in found], [counts.mean for _, counts in found]
 
 
 def _label(row: RowData) -> str:
     last = [r.retrained for r in rounds_of(row.row) if r.retrained]
-    factor = last[-1]["reduction_factor"] if last else None
-    return label_of(f"{row.label}, {amount(factor['mean'])}x" if factor else row.label)
+    factor = last[-1].figure("reduction_factor") if last else None
+    return label_of(f"{row.label}, {amount(factor.mean)}x" if factor else row.label)

@@ -31,16 +31,16 @@ def draw(table: TableData) -> Figure | None:
     Rows on the front are filled and joined by steps: between two of them nothing was
     measured, so that a step promises no more than they do.
     """
-    rows = [row for row in table.rows if row.row["strategy"] in table.compared]
+    rows = [row for row in table.rows if row.row.strategy in table.compared]
     if len(rows) < 2:
         return None
     figure, panel = new_panel(4.2, f"{table.title}: macro-F1 against compute")
     legend: dict[str, Artist] = {}
-    on_it = [row for row in rows if row.row["strategy"] in table.front]
+    on_it = [row for row in rows if row.row.strategy in table.front]
     for i, row in enumerate(rows):
         legend |= _draw_row(panel, row, _letter(i), row in on_it)
-    legend |= _draw_front(panel, [_place(row) for row in on_it])
-    costs = [_place(row)[0] for row in rows]
+    legend |= _draw_front(panel, [row.place for row in on_it])
+    costs = [row.place[0] for row in rows]
     # What cost nothing has a place on a linear axis only.
     if min(costs) > 0 and max(costs) > LINEAR_UP_TO * min(costs):
         panel.set_xscale("log")
@@ -49,15 +49,11 @@ def draw(table: TableData) -> Figure | None:
         widest = max(costs) or 1.0
         panel.set_xlim(-0.02 * widest, 1.06 * widest)
         panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}x"))
-    _write_letters(panel, [_place(row) for row in rows])
+    _write_letters(panel, [row.place for row in rows])
     panel.set_xlabel("training FLOPs / the baseline's (less is better)")
     panel.set_ylabel("macro-F1, test: mean and spread over seeds")
     add_legend(figure, legend)
     return figure
-
-
-def _place(row: RowData) -> tuple[float, float]:
-    return row.row["relative_compute"]["mean"], row.row["macro_f1"]["mean"]
 
 
 def _letter(number: int) -> str:
@@ -93,8 +89,8 @@ def _write_letters(panel: Axes, places: Sequence[tuple[float, float]]) -> None:
 
 
 def _draw_row(panel: Axes, row: RowData, letter: str, is_on: bool) -> dict[str, Artist]:
-    x, y = _place(row)
-    spread = row.row["macro_f1"]["spread"]
+    x, y = row.place
+    spread = row.spread
     if spread:
         panel.plot([x, x], [y - spread, y + spread], color=row.colour, linewidth=1.1)
     (artist,) = panel.plot(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from matplotlib.lines import Line2D
 
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from harness.report.board.snapshot_curves import Point
+    from harness.report.board.board import SnapshotPoint
+    from harness.report.board.parts import Summary
     from harness.report.plots.table_data import RowData, TableData
 
 MARKERS_UP_TO = 30
@@ -51,17 +52,19 @@ def draw(table: TableData) -> Figure | None:
     return figure
 
 
-def _points(points: Sequence[Point | None]) -> list[tuple[float, float, float]]:
+def _points(points: Sequence[SnapshotPoint | None]) -> list[tuple[float, float, float]]:
     """(reduction factor, mean of macro-F1, its spread) of what was measured."""
     return [
-        (p["reduction_factor"]["mean"], *_mean_and_spread(p["macro_f1"]))
+        (factor.mean, *_mean_and_spread(score))
         for p in points
-        if p and p["reduction_factor"] and p["macro_f1"]
+        if p
+        and (factor := p.figure("reduction_factor"))
+        and (score := p.figure("macro_f1"))
     ]
 
 
-def _mean_and_spread(summary: dict[str, Any]) -> tuple[float, float]:
-    return summary["mean"], summary["spread"] or 0.0
+def _mean_and_spread(summary: Summary) -> tuple[float, float]:
+    return summary.mean, summary.spread or 0.0
 
 
 def _draw_retrained(
@@ -93,9 +96,10 @@ def _draw_before(
 
 
 def _draw_dense(panel: Axes, baseline: RowData | None) -> dict[str, Artist]:
-    if baseline is None or not baseline.row["macro_f1"]:
+    score = baseline.row.figure("macro_f1") if baseline else None
+    if baseline is None or score is None:
         return {}
-    mean, spread = _mean_and_spread(baseline.row["macro_f1"])
+    mean, spread = _mean_and_spread(score)
     panel.axhspan(mean - spread, mean + spread, color=DARK, alpha=0.08, linewidth=0)
     line = panel.axhline(mean, color=DARK, linewidth=1.2, linestyle=":")
     return {f"{baseline.label} (dense)": line}

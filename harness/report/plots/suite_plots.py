@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from harness.report.plots import compute, last_round, layers, reduction
 from harness.report.plots import facets as leads
@@ -19,6 +19,7 @@ from harness.report.render.format import plain
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from harness.report.board.board import Board, FacetGroup
     from harness.report.plots.table_data import History, TableData
 
 KINDS: dict[str, tuple[str, Callable[[TableData], Figure | None]]] = {
@@ -34,23 +35,19 @@ KINDS: dict[str, tuple[str, Callable[[TableData], Figure | None]]] = {
 _LONGEST = 60
 
 
-def draw_tables(
-    leaderboard: Mapping[str, Any], history: Callable[[str], History]
-) -> SuitePlots:
+def draw_tables(board: Board, history: Callable[[str], History]) -> SuitePlots:
     """Draw what belongs to tables, which takes no predictions.
 
     Parameters
     ----------
-    leaderboard
-        As `harness.report.board.build.outline` gives it.
     history
         Gives the epochs of a cell, by its id.
     """
     plots = SuitePlots()
     stems: set[str] = set()
-    for dataset in leaderboard["datasets"]:
-        for table in dataset["tables"]:
-            key = dataset["label"], table["model"]
+    for dataset in board.datasets:
+        for table in dataset.tables:
+            key = dataset.label, table.model
             stem = _stem(*key, stems)
             stems.add(stem)
             data = table_data(dataset, table, history)
@@ -65,12 +62,12 @@ def draw_tables(
     return plots
 
 
-def with_leads(plots: SuitePlots, groups: Sequence[Mapping[str, Any]]) -> SuitePlots:
+def with_leads(plots: SuitePlots, groups: Sequence[FacetGroup]) -> SuitePlots:
     """The plots, with the charts by lead of what teachers bought."""
     plots = SuitePlots(dict(plots.files), plots.names, list(plots.leads))
     stems: set[str] = set()
     for group in groups:
-        stem = _stem(group["data"], f"{group['model']} {group['strategy']}", stems)
+        stem = _stem(group.data, f"{group.model} {group.strategy}", stems)
         stems.add(stem)
         with house_style():
             figure = leads.draw(group)

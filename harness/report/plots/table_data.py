@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.report.board.pareto import COMPUTE
 from harness.report.plots.palette import (
@@ -21,6 +21,8 @@ from harness.report.plots.palette import (
 from harness.results.schema import EpochRow
 
 if TYPE_CHECKING:
+    from harness.report.board.board import CellOfRow, DatasetTables, Row, Table
+
     History = list[EpochRow]
 
 _COLOURS = (BLUE, ORANGE, GREEN, RED, PINK, SKY, OLIVE)
@@ -36,16 +38,33 @@ class RowData:
     Attributes
     ----------
     row
-        As `harness.report.board.row.describe_row` gives it.
+        What the table says of it.
     seeds
-        Each done cell of `row["seeds"]`, with its epochs.
+        Each done cell of `row.seeds`, with its epochs.
     """
 
     label: str
     colour: str
     marker: str
-    row: Mapping[str, Any]
-    seeds: Sequence[tuple[Mapping[str, Any], Sequence[EpochRow]]]
+    row: Row
+    seeds: Sequence[tuple[CellOfRow, Sequence[EpochRow]]]
+
+    @property
+    def place(self) -> tuple[float, float]:
+        """Means of its compute and its test macro-F1, where both were measured."""
+        compute, score = (
+            self.row.figure("relative_compute"),
+            self.row.figure("macro_f1"),
+        )
+        assert compute is not None
+        assert score is not None
+        return compute.mean, score.mean
+
+    @property
+    def spread(self) -> float:
+        """Of test macro-F1 over seeds; 0 for one."""
+        score = self.row.figure("macro_f1")
+        return (score.spread or 0.0) if score else 0.0
 
     @property
     def histories(self) -> list[Sequence[EpochRow]]:
@@ -75,8 +94,8 @@ class TableData:
 
 
 def table_data(
-    dataset: Mapping[str, Any],
-    table: Mapping[str, Any],
+    dataset: DatasetTables,
+    table: Table,
     history: Callable[[str], History],
 ) -> TableData:
     """What there is to draw of a leaderboard's table.
@@ -88,29 +107,29 @@ def table_data(
     history
         Gives the epochs of a cell, by its id.
     """
-    shown = [row for row in table["rows"] if not row["floor"] and row["done"]]
+    shown = [row for row in table.rows if not row.floor and row.done]
     # By name: a row keeps its colour, whatever its rank becomes.
-    names = sorted(r["strategy"] for r in shown if r["strategy"] != table["baseline"])
+    names = sorted(r.strategy for r in shown if r.strategy != table.baseline)
     rows = [_row_data(row, names, history) for row in shown]
-    baseline = [r for r in rows if r.row["strategy"] == table["baseline"]]
-    title, model = dataset["label"], table["model"]
+    baseline = [r for r in rows if r.row.strategy == table.baseline]
+    title, model = dataset.label, table.model
     return TableData(
         title if model is None else f"{title} · {model}",
-        dataset["about"]["classes"] if dataset["about"] else (),
+        dataset.about.classes if dataset.about else (),
         rows,
         baseline[0] if baseline else None,
-        table["fronts"][COMPUTE]["of"],
-        table["fronts"][COMPUTE]["rows"],
+        table.fronts[COMPUTE].of,
+        table.fronts[COMPUTE].rows,
     )
 
 
 def _row_data(
-    row: Mapping[str, Any], names: Sequence[str], history: Callable[[str], History]
+    row: Row, names: Sequence[str], history: Callable[[str], History]
 ) -> RowData:
-    name = row["strategy"]
+    name = row.strategy
     label = label_of(name)
-    done = [seed for seed in row["seeds"] if seed["status"] == "done"]
-    seeds = [(seed, history(seed["cell"])) for seed in done]
+    done = [seed for seed in row.seeds if seed.status == "done"]
+    seeds = [(seed, history(seed.cell)) for seed in done]
     if name not in names:
         return RowData(label, DARK, "o", row, seeds)
     turn, i = divmod(names.index(name), len(_COLOURS))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.report.render.format import (
     NOT_MEASURED,
@@ -12,6 +12,7 @@ from harness.report.render.format import (
     duration,
     engineering,
     interval,
+    mean_of,
     memory,
     percent,
     plain,
@@ -22,7 +23,8 @@ from harness.report.render.format import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Row = dict[str, Any]
+    from harness.report.board.board import Row
+    from harness.report.board.parts import Summary
 
 FOOTNOTE = "†"
 RANK, STRATEGY = "#", "strategy"
@@ -55,8 +57,8 @@ def columns_for(task: str | None, class_subsets: list[str]) -> list[Column]:
 def _subset_column(name: str) -> Column:
     return Column(
         plain(name),
-        lambda row: score(row["class_subsets"].get(name)),
-        lambda row: _mean_of(row["class_subsets"].get(name)),
+        lambda row: score(row.class_subsets.get(name)),
+        lambda row: _mean_of(row.class_subsets.get(name)),
         "mean F1 over the classes of this subset, as the data set declares it",
     )
 
@@ -64,76 +66,81 @@ def _subset_column(name: str) -> Column:
 def _scored(heading: str, key: str, meaning: str, *, aside: bool = False) -> Column:
     return Column(
         heading,
-        lambda row: _with_interval(row, key) if aside else score(row[key]),
-        lambda row: _mean_of(row[key]),
+        lambda row: _with_interval(row, key) if aside else score(row.figure(key)),
+        lambda row: _mean_of(row.figure(key)),
         meaning,
         aside=aside,
     )
 
 
 def _with_interval(row: Row, key: str) -> str:
-    figures = row["intervals"]["figures"] if row["intervals"] else {}
-    shown = score(row[key])
-    known = row[key] and key in figures and figures[key]["low"] is not None
+    figures = row.intervals.figures if row.intervals else {}
+    shown = score(row.figure(key))
+    known = row.figure(key) and key in figures and figures[key].low is not None
     return f"{shown} ({interval(figures[key])})" if known else shown
 
 
 def _interval(row: Row) -> str:
-    found = row["intervals"]
+    found = row.intervals
     if not found:
         return NOT_MEASURED
-    return interval(found["figures"]["macro_f1"] | {"holds": found["holds"]})
+    return interval(found.figures["macro_f1"], holds=found.holds)
+
+
+def _low(row: Row) -> float | None:
+    found = row.intervals
+    return found.figures["macro_f1"].low if found else None
 
 
 def _to_baseline(row: Row) -> str:
-    found = row["against_baseline"]
+    found = row.against_baseline
     return difference(found) if found else NOT_MEASURED
 
 
 def _verdict(row: Row) -> str:
-    found = row["against_baseline"]
-    return str(found["verdict"]) if found else NOT_MEASURED
+    found = row.against_baseline
+    return str(found.verdict) if found else NOT_MEASURED
 
 
 def _mean(heading: str, key: str, show: Callable[[float], str], meaning: str) -> Column:
     return Column(
         heading,
-        lambda row: show(row[key]["mean"]) if row[key] else NOT_MEASURED,
-        lambda row: _mean_of(row[key]),
+        lambda row: mean_of(row.figure(key), show),
+        lambda row: _mean_of(row.figure(key)),
         meaning,
     )
 
 
-def _mean_of(summary: dict[str, Any] | None) -> float | None:
-    return None if summary is None else float(summary["mean"])
+def _mean_of(summary: Summary | None) -> float | None:
+    return None if summary is None else float(summary.mean)
 
 
 def _rank(row: Row) -> str:
-    if row["rank"] is None:
+    if row.rank is None:
         return NOT_MEASURED
-    return f"{row['rank']} {FOOTNOTE}" if row["footnotes"] else str(row["rank"])
+    return f"{row.rank} {FOOTNOTE}" if row.footnotes else str(row.rank)
 
 
 def _name(row: Row) -> str:
-    floor = " (floor)" if row["floor"] else ""
-    warning = " ⚠" if row["audit"] == "flagged" else ""
-    return f"{plain(row['strategy'])}{floor}{warning}"
+    floor = " (floor)" if row.floor else ""
+    warning = " ⚠" if row.audit == "flagged" else ""
+    return f"{plain(row.strategy)}{floor}{warning}"
 
 
 def _state(row: Row) -> str:
     others = [
         f"{count} {state}"
-        for state, count in sorted(row["states"].items())
+        for state, count in sorted(row.states.items())
         if state != "done"
     ]
-    return ", ".join([f"{row['done']}/{row['cells']}", *others])
+    return ", ".join([f"{row.done}/{row.cells}", *others])
 
 
 _RANKING = [
     Column(
         RANK,
         _rank,
-        lambda row: row["rank"],
+        lambda row: row.rank,
         "1 + the number of rows that are measurably better, once all seeds are done, "
         "but none above a row of a higher mean: rows that can't be told apart share a "
         "rank. † see the row's footnote first",
@@ -141,7 +148,7 @@ _RANKING = [
     Column(
         STRATEGY,
         _name,
-        lambda row: plain(row["strategy"]),
+        lambda row: plain(row.strategy),
         "(floor) uses no network: what a strategy must beat. ⚠ failed the cost audit",
         "left",
     ),
@@ -153,20 +160,22 @@ _RANKING = [
     Column(
         "95 %",
         _interval,
-        lambda row: row["intervals"] and row["intervals"]["figures"]["macro_f1"]["low"],
+        _low,
         "interval of the mean of macro-F1. It holds how trainings fall out and which "
         "patients are in the test split (‡ the former alone)",
     ),
     Column(
         "to the baseline",
         _to_baseline,
-        lambda row: _mean_of((row["against_baseline"] or {}).get("difference")),
+        lambda row: (
+            _mean_of(found.difference) if (found := row.against_baseline) else None
+        ),
         "macro-F1 minus that of the baseline, paired by seed, with its 95 % interval",
     ),
     Column(
         "verdict",
         _verdict,
-        lambda row: row["against_baseline"] and row["against_baseline"]["verdict"],
+        lambda row: found.verdict if (found := row.against_baseline) else None,
         "on the difference to the baseline: better and worse need three seeds, thirty "
         "test patients and an interval without 0. Too few records: fewer patients, or "
         "nothing was found where so few patients couldn't have shown 0.1",
@@ -266,7 +275,7 @@ _COSTS = [
     Column(
         "seeds done",
         _state,
-        lambda row: row["done"],
+        lambda row: row.done,
         "finished / planned cells of the row",
         "left",
     ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 from harness.report.render.blocks import grid
 from harness.report.render.format import (
@@ -14,6 +14,12 @@ from harness.report.render.format import (
     plural,
     ratio,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.report.board.board import Amortised, RequiredOfRow, Row
+    from harness.report.board.parts import Summary
 
 HEADINGS = (
     *("strategy", "requires", "shared by", "own", "in full", "amortised"),
@@ -27,27 +33,30 @@ MEANING = (
 )
 
 
-def required_blocks(rows: list[dict[str, Any]]) -> list[str]:
+def required_blocks(rows: Sequence[Row]) -> list[str]:
     """A heading and the table; nothing where no row has required cells."""
-    lines = [_line(row) for row in rows if row.get("amortised")]
+    lines = [
+        _line(row, row.required, row.amortised)
+        for row in rows
+        if row.required and row.amortised
+    ]
     if not lines:
         return []
     table = grid(lines, HEADINGS, HEADINGS[:3])
     return ["**What required cells cost**", MEANING, table]
 
 
-def _line(row: dict[str, Any]) -> list[str]:
-    amortised = row["amortised"]
+def _line(row: Row, required: RequiredOfRow, amortised: Amortised) -> list[str]:
     return [
-        escape(row["strategy"]),
-        escape(", ".join(row["required"]["strategies"])),
-        _cells(amortised["shared_by"]),
-        _mean(amortised["own_training_flops"], _flops),
-        _mean(row["training_flops"], _flops),
-        _mean(amortised["training_flops"], _flops),
-        _mean(row["relative_compute"], ratio),
-        _mean(amortised["relative_compute"], ratio),
-        _mean(amortised["forward_share"], percent),
+        escape(row.strategy),
+        escape(", ".join(required.strategies)),
+        _cells(amortised.shared_by),
+        _mean(amortised.own_training_flops, _flops),
+        _mean(row.figure("training_flops"), _flops),
+        _mean(amortised.training_flops, _flops),
+        _mean(row.figure("relative_compute"), ratio),
+        _mean(amortised.relative_compute, ratio),
+        _mean(amortised.forward_share, percent),
     ]
 
 
@@ -61,5 +70,5 @@ def _flops(value: float) -> str:
     return engineering(value, "FLOP")
 
 
-def _mean(summary: dict[str, Any] | None, show: Callable[[float], str]) -> str:
-    return NOT_MEASURED if summary is None else show(summary["mean"])
+def _mean(summary: Summary | None, show: Callable[[float], str]) -> str:
+    return NOT_MEASURED if summary is None else show(summary.mean)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from harness.report.analysis.facet_groups import UNTAUGHT
 from harness.report.render.blocks import folded, grid
@@ -15,6 +15,9 @@ from harness.report.render.format import (
     score,
     signed,
 )
+
+if TYPE_CHECKING:
+    from harness.report.board.board import Facet, FacetControl, FacetGroup, Gap
 
 HEADING = "## With and without a teacher, lead by lead"
 MEANING = (
@@ -41,11 +44,9 @@ _OTHERS = {
     "calibration_error": "calibration error",
 }
 
-Part = Mapping[str, Any]
-
 
 def leads_blocks(
-    groups: Sequence[Part], pictures: Sequence[tuple[str, str]]
+    groups: Sequence[FacetGroup], pictures: Sequence[tuple[str, str]]
 ) -> list[str]:
     """A section for all of them; nothing where no cell has a teacher.
 
@@ -63,53 +64,53 @@ def leads_blocks(
     for group in groups:
         blocks += [f"### {title_of(group)}", _table(group)]
         blocks += [*_other_scores(group), *_controls(group)]
-        if group["problems"]:
-            blocks.append("\n".join(f"- {escape(p)}" for p in group["problems"]))
+        if group.problems:
+            blocks.append("\n".join(f"- {escape(p)}" for p in group.problems))
         text = alternative_text(group)
         if text in shown:
             blocks.append(f"![{escape(text)}]({shown[text]})")
     return blocks
 
 
-def title_of(group: Part) -> str:
+def title_of(group: FacetGroup) -> str:
     """Strategy, data and model in one line, escaped."""
-    return " · ".join(escape(group[key]) for key in ("strategy", "data", "model"))
+    return " · ".join(map(escape, (group.strategy, group.data, group.model)))
 
 
-def alternative_text(group: Part) -> str:
+def alternative_text(group: FacetGroup) -> str:
     """What the chart of a group shows, in words."""
     return (
         f"Differences of macro-F1 to {UNTAUGHT}, lead by lead, with 95 % intervals: "
-        f"{group['strategy']}, {group['data']}, {group['model']}: {group['summary']}"
+        f"{group.strategy}, {group.data}, {group.model}: {group.summary}"
     )
 
 
-def _sentence(group: Part) -> str:
-    where = f"{escape(group['data'])} · {escape(group['model'])}"
-    return f"- **{escape(group['strategy'])}** ({where}): {group['summary']}."
+def _sentence(group: FacetGroup) -> str:
+    where = f"{escape(group.data)} · {escape(group.model)}"
+    return f"- **{escape(group.strategy)}** ({where}): {group.summary}."
 
 
-def _table(group: Part) -> str:
+def _table(group: FacetGroup) -> str:
     lines = []
-    for part in group["leads"]:
+    for part in group.leads:
         control = _untaught(part)
         lines.append(
             [
                 _leads(part),
-                score(part["macro_f1"]),
-                score(control["macro_f1"] if control else None),
+                score(part.macro_f1),
+                score(control.macro_f1 if control else None),
                 *_comparison(control),
-                score(part["teacher"]),
-                _gap(part["gap"]),
+                score(part.teacher),
+                _gap(part.gap),
             ]
         )
     return grid(lines, _HEADINGS, ("leads", "verdict"))
 
 
-def _other_scores(group: Part) -> list[str]:
+def _other_scores(group: FacetGroup) -> list[str]:
     """By how much other scores than macro-F1 differ, in a table that folds away."""
-    found = [(part, _untaught(part)) for part in group["leads"]]
-    others = [(part, c["against"]["others"]) for part, c in found if c]
+    found = [(part, _untaught(part)) for part in group.leads]
+    others = [(part, c.against.others) for part, c in found if c]
     names = [name for name in _OTHERS if any(name in known for _, known in others)]
     if not names:
         return []
@@ -127,22 +128,22 @@ def _other_scores(group: Part) -> list[str]:
     return folded("Differences of other scores, with - without", table)
 
 
-def _untaught(part: Part) -> Part | None:
-    return next((c for c in part["controls"] if c["name"] == UNTAUGHT), None)
+def _untaught(part: Facet) -> FacetControl | None:
+    return next((c for c in part.controls if c.name == UNTAUGHT), None)
 
 
-def _controls(group: Part) -> list[str]:
+def _controls(group: FacetGroup) -> list[str]:
     """The other controls, in a table that folds away."""
     lines = [
         [
             _leads(part),
-            escape(control["name"]),
-            score(control["macro_f1"]),
+            escape(control.name),
+            score(control.macro_f1),
             *_comparison(control),
         ]
-        for part in group["leads"]
-        for control in part["controls"]
-        if control["name"] != UNTAUGHT
+        for part in group.leads
+        for control in part.controls
+        if control.name != UNTAUGHT
     ]
     if not lines:
         return []
@@ -150,25 +151,26 @@ def _controls(group: Part) -> list[str]:
     return folded("Beside the other controls", table)
 
 
-def _comparison(control: Part | None) -> list[str]:
+def _comparison(control: FacetControl | None) -> list[str]:
     """Difference, interval, pairs ahead, verdict."""
-    if control is None or control["against"]["difference"] is None:
+    measured = control.against.difference if control else None
+    if control is None or measured is None:
         return [*[NOT_MEASURED] * 3, "not measured"]
-    against = control["against"]
+    against = control.against
     ends = interval(against, "+.3f")
-    ahead = f"{against['ahead']} of {against['difference']['n']}"
-    return [signed(against["difference"]), ends, ahead, against["verdict"]]
+    ahead = f"{against.ahead} of {measured.n}"
+    return [signed(measured), ends, ahead, against.verdict]
 
 
-def _leads(part: Part) -> str:
-    return escape(",".join(part["leads"])) or "all"
+def _leads(part: Facet) -> str:
+    return escape(",".join(part.leads)) or "all"
 
 
-def _gap(gap: Part) -> str:
-    if gap["share"] is None:
-        return str(gap["reason"])
-    ends = f"{_whole(gap['low'])} to {_whole(gap['high'])}"
-    return f"{_whole(gap['share'])} ({ends})"
+def _gap(gap: Gap) -> str:
+    if gap.share is None or gap.low is None or gap.high is None:
+        return str(gap.reason)
+    ends = f"{_whole(gap.low)} to {_whole(gap.high)}"
+    return f"{_whole(gap.share)} ({ends})"
 
 
 def _whole(share: float) -> str:

@@ -9,8 +9,12 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
+from harness.report.board.parts import Comparison
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable
+
+    from harness.report.board.parts import FigureInterval, Gain, Holds, Summary
 
 NOT_MEASURED = "-"
 SEEDS_ALONE = "‡"
@@ -53,49 +57,65 @@ def _escape_one(match: re.Match[str]) -> str:
     return f"&#{ord(found)};" if found in _ENTITIES else f"\\{found}"
 
 
-def score(summary: dict[str, Any] | None) -> str:
+def score(summary: Summary | None) -> str:
     """A metric between 0 and 1 over seeds: `0.713 ± 0.012`."""
     if summary is None:
         return NOT_MEASURED
-    mean = f"{summary['mean']:.3f}"
-    return mean if summary["spread"] is None else f"{mean} ± {summary['spread']:.3f}"
+    mean = f"{summary.mean:.3f}"
+    return mean if summary.spread is None else f"{mean} ± {summary.spread:.3f}"
 
 
-def signed(summary: dict[str, Any]) -> str:
+def signed(summary: Summary) -> str:
     """A difference of scores over seeds.
 
-    >>> signed({"mean": -0.0123, "spread": 0.004})
+    >>> from harness.report.board.parts import Summary
+    >>> signed(Summary(mean=-0.0123, spread=0.004, n=3))
     '-0.012 ± 0.004'
     """
-    mean = f"{summary['mean']:+.3f}"
-    return mean if summary["spread"] is None else f"{mean} ± {summary['spread']:.3f}"
+    mean = f"{summary.mean:+.3f}"
+    return mean if summary.spread is None else f"{mean} ± {summary.spread:.3f}"
 
 
-def interval(part: Mapping[str, Any], shown: str = ".3f") -> str:
+def interval(
+    part: Gain | FigureInterval, shown: str = ".3f", holds: Holds | None = None
+) -> str:
     """A 95 % interval, marked where it holds the spread of seeds alone.
 
-    >>> interval({"low": 0.5, "high": 0.625, "holds": "seeds and records"})
+    Parameters
+    ----------
+    holds
+        What it holds, where the part doesn't say so itself.
+
+    >>> from harness.report.board.parts import FigureInterval
+    >>> ends = FigureInterval(low=0.5, high=0.625, patients_error=None)
+    >>> interval(ends)
     '0.500 to 0.625'
-    >>> interval({"low": -0.01, "high": 0.02, "holds": "seeds"}, "+.3f")
-    '-0.010 to +0.020 ‡'
+    >>> interval(ends, "+.3f", "seeds")
+    '+0.500 to +0.625 ‡'
     """
-    if part["low"] is None:
+    if part.low is None:
         return NOT_MEASURED
-    mark = f" {SEEDS_ALONE}" if part.get("holds") == "seeds" else ""
-    return f"{part['low']:{shown}} to {part['high']:{shown}}{mark}"
+    said = part.holds if isinstance(part, Comparison) else holds
+    mark = f" {SEEDS_ALONE}" if said == "seeds" else ""
+    return f"{part.low:{shown}} to {part.high:{shown}}{mark}"
 
 
-def difference(part: Mapping[str, Any]) -> str:
-    """The mean of a comparison with its 95 % interval.
+def difference(part: Gain) -> str:
+    """The mean of paired differences with its 95 % interval.
 
-    >>> ends = {"low": 0.5, "high": 0.7, "holds": "seeds"}
-    >>> difference({"difference": {"mean": 0.6}, **ends})
-    '+0.600 (+0.500 to +0.700 ‡)'
+    >>> from harness.report.board.parts import Gain, Summary
+    >>> difference(Gain(difference=Summary(mean=0.6, n=3), low=0.5, high=0.7))
+    '+0.600 (+0.500 to +0.700)'
     """
-    if part["difference"] is None:
+    if part.difference is None:
         return NOT_MEASURED
-    mean = f"{part['difference']['mean']:+.3f}"
-    return mean if part["low"] is None else f"{mean} ({interval(part, '+.3f')})"
+    mean = f"{part.difference.mean:+.3f}"
+    return mean if part.low is None else f"{mean} ({interval(part, '+.3f')})"
+
+
+def mean_of(summary: Summary | None, show: Callable[[float], str]) -> str:
+    """The mean of a figure over seeds, as `show` has it."""
+    return NOT_MEASURED if summary is None else show(summary.mean)
 
 
 def amount(value: float) -> str:

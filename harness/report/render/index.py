@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from harness.files.atomic import LARGEST_JSON, read_json, read_limited, write_atomically
+from harness.report.board.board import Board
 from harness.report.render.blocks import grid
 from harness.report.render.format import NOT_MEASURED, escape, plural, score
-from harness.results.checked_values import Counts, File, Number
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from harness.report.board.board import DatasetTables
 
 NAME = "README.md"
 MARKER = "<!-- Written by harness from the JSON files of this folder. -->"
@@ -27,46 +29,6 @@ MEANING = (
     "macro-F1 on the test split (± spread over seeds); its page says what that is "
     "worth, and at what cost."
 )
-
-
-class Summary(File):
-    """A figure over seeds."""
-
-    mean: Number
-    spread: Number | None = None
-
-
-class Row(File):
-    """A strategy of a table."""
-
-    strategy: str
-    floor: bool
-    rank: Number | None
-    macro_f1: Summary | None
-
-
-class Table(File):
-    """The rows of a data set and a model."""
-
-    model: str | None
-    rows: list[Row]
-
-
-class Dataset(File):
-    """The tables of a data set."""
-
-    label: str
-    tables: list[Table]
-
-
-class Board(File):
-    """A leaderboard's JSON file, as far as the index shows it."""
-
-    schema_version: Literal[1]
-    suite: str
-    title: str
-    states: Counts
-    datasets: list[Dataset]
 
 
 def write_index(folder: Path) -> str | None:
@@ -158,12 +120,14 @@ def _strategies(board: Board) -> str:
     return str(len({row.strategy for row in rows if not row.floor}))
 
 
-def _leader(dataset: Dataset) -> list[str]:
+def _leader(dataset: DatasetTables) -> list[str]:
     """The best of the tables' first rows: its name, and its score."""
-    firsts: list[tuple[Table, Row, Summary]] = [
-        (table, table.rows[0], table.rows[0].macro_f1)
+    firsts = [
+        (table, table.rows[0], found)
         for table in dataset.tables
-        if table.rows and table.rows[0].rank is not None and table.rows[0].macro_f1
+        if table.rows
+        and table.rows[0].rank is not None
+        and (found := table.rows[0].figure("macro_f1"))
     ]
     if not firsts:
         return [NOT_MEASURED, NOT_MEASURED]
@@ -173,5 +137,4 @@ def _leader(dataset: Dataset) -> list[str]:
     name = f"{row.strategy} ({', '.join(beside)})" if beside else row.strategy
     level = sum(other.rank == row.rank for other in table.rows) - 1
     name += f", and {plural(level, 'row')} of its rank" if level else ""
-    summary: dict[str, Any] = found.model_dump()
-    return [escape(name), score(summary)]
+    return [escape(name), score(found)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from harness.report.render.blocks import folded, grid
 from harness.report.render.columns import RANK, STRATEGY, Column
@@ -33,6 +33,10 @@ from harness.report.render.tables import (
     time_blocks,
 )
 
+if TYPE_CHECKING:
+    from harness.report.board.board import Board, DatasetTables, Row, Table
+
+
 Links = Sequence[tuple[str, str]]
 Plots = Mapping[tuple[str, str | None], Links]
 
@@ -41,9 +45,7 @@ PICTURED = ("macro-F1 against compute", "quality against reduction")
 ELSE_PICTURED = "quality against compute"
 
 
-def to_markdown(
-    leaderboard: dict[str, Any], plots: Plots | None = None, leads: Links = ()
-) -> str:
+def to_markdown(board: Board, plots: Plots | None = None, leads: Links = ()) -> str:
     """The page: a pure function of `build_leaderboard`'s value.
 
     Parameters
@@ -55,56 +57,64 @@ def to_markdown(
         Alternative texts and relative paths of the charts by lead.
     """
     blocks = [
-        f"# {escape(leaderboard['title'])}",
-        introduction(leaderboard),
-        *synthetic_notice(leaderboard),
-        *leads_blocks(leaderboard.get("leads", []), leads),
-        *across_blocks(leaderboard["across"]),
+        f"# {escape(board.title)}",
+        introduction(board),
+        *synthetic_notice(board),
+        *leads_blocks(board.leads, leads),
+        *across_blocks(board.across),
     ]
-    for dataset in leaderboard["datasets"]:
+    for dataset in board.datasets:
         blocks += _dataset_blocks(dataset, plots or {})
-    blocks += unfinished_required(leaderboard["required"])
-    blocks += ["## What the columns mean", legend(leaderboard)]
+    blocks += unfinished_required(board.required)
+    blocks += ["## What the columns mean", legend(board)]
     blocks += ["## What was measured on what"]
-    for dataset in leaderboard["datasets"]:
+    for dataset in board.datasets:
         blocks += data_section(dataset)
-    blocks += ["### Software and hardware", provenance_lines(leaderboard["provenance"])]
+    blocks += ["### Software and hardware", provenance_lines(board.provenance)]
     return "\n\n".join(blocks) + "\n"
 
 
-def _dataset_blocks(dataset: dict[str, Any], plots: Plots) -> list[str]:
-    about = dataset["about"]
-    blocks = [f"## {escape(dataset['label'])}"]
+def _dataset_blocks(dataset: DatasetTables, plots: Plots) -> list[str]:
+    about = dataset.about
+    blocks = [f"## {escape(dataset.label)}"]
     if about:
         blocks.append(measured_on(about))
         blocks += mixed_data_warning(about)
     columns = dataset_columns(dataset)
-    for table in dataset["tables"]:
-        links = plots.get((dataset["label"], table["model"]), ())
-        blocks += _table_blocks(dataset["label"], table, columns, links)
+    for table in dataset.tables:
+        links = plots.get((dataset.label, table.model), ())
+        blocks += _table_blocks(dataset.label, table, columns, links)
     return blocks
 
 
 def _table_blocks(
-    dataset: str, table: dict[str, Any], columns: list[Column], plots: Links
+    dataset: str, table: Table, columns: list[Column], plots: Links
 ) -> list[str]:
-    model = "no model" if table["model"] is None else escape(table["model"])
-    rows = table["rows"]
+    model = "no model" if table.model is None else escape(table.model)
     glance, notes = glance_lines(table), [f"- {note}" for note in table_notes(table)]
     blocks = [f"### {escape(dataset)} · {model}", *training_line(table)]
     blocks += [HEADING, "\n".join(glance)] if glance else []
-    blocks.append(_grid(rows, [column for column in columns if not column.aside]))
+    blocks.append(_grid(table.rows, [one for one in columns if not one.aside]))
     blocks += ["\n".join(notes)] if notes else []
-    blocks += [*_aside(rows, columns), *sureness_blocks(rows)]
-    blocks += front_blocks(table["fronts"])
-    blocks += required_blocks(rows)
-    blocks += comparison_blocks(table["comparisons"])
-    blocks += time_blocks(rows, table["baseline"])
-    blocks += [*revision_blocks(rows), *rounds_blocks(rows)]
-    return [*blocks, *_plot_blocks(plots)]
+    blocks += _aside(table.rows, columns)
+    return [*blocks, *blocks_below(table), *_plot_blocks(plots)]
 
 
-def _grid(rows: Sequence[dict[str, Any]], columns: Sequence[Column]) -> str:
+def blocks_below(table: Table) -> list[str]:
+    """What stands below a table of rows and its notes, in this order on every page."""
+    rows = table.rows
+    return [
+        *sureness_blocks(rows),
+        *front_blocks(table.fronts),
+        *required_blocks(rows),
+        *comparison_blocks(table.comparisons),
+        *time_blocks(rows, table.baseline),
+        *revision_blocks(rows),
+        *rounds_blocks(rows),
+    ]
+
+
+def _grid(rows: Sequence[Row], columns: Sequence[Column]) -> str:
     headings = [column_heading(column) for column in columns]
     aligned = zip(headings, columns, strict=True)
     return grid(
@@ -114,7 +124,7 @@ def _grid(rows: Sequence[dict[str, Any]], columns: Sequence[Column]) -> str:
     )
 
 
-def _aside(rows: Sequence[dict[str, Any]], columns: Sequence[Column]) -> list[str]:
+def _aside(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:
     """The columns that the main table has no room for, in one that folds away."""
     names = [column for column in columns if column.heading in (RANK, STRATEGY)]
     others = [column for column in columns if column.aside]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from harness.report.board.row import FIGURES
+from harness.report.board.board import CELL_FIGURES
 from harness.report.render.format import (
     engineering,
     escape,
@@ -23,22 +23,31 @@ from harness.report.render.format import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from harness.report.board.board import (
+        CellOfRow,
+        Processes,
+        RequiredOfRow,
+        Row,
+        Table,
+        WithoutRecords,
+    )
+    from harness.report.board.parts import BaselineComparison, ControlComparison
+    from harness.results.cost_schema import Audit
+
 
 FEW_SEEDS = 3
 
-Row = dict[str, Any]
 
-
-def table_notes(table: dict[str, Any]) -> list[str]:
+def table_notes(table: Table) -> list[str]:
     """Failures, flagged audits, few seeds and whatever else limits a table."""
-    rows = table["rows"]
+    rows = table.rows
     return [
         *_told_together(
-            (row["strategy"], note) for row in rows for note in _row_notes(row)
+            (row.strategy, note) for row in rows for note in _row_notes(row)
         ),
-        *_unbeaten_notes(table["comparisons"]),
+        *_unbeaten_notes(table.comparisons),
         *_smallest_note(rows),
-        *_records_notes(table["without_records"]),
+        *_records_notes(table.without_records),
         *_baseline_note(table),
         *_shared_notes(rows),
     ]
@@ -57,28 +66,28 @@ def _smallest_note(rows: list[Row]) -> list[str]:
     return [line] if line else []
 
 
-def _records_notes(found: list[Row]) -> list[str]:
+def _records_notes(found: Sequence[WithoutRecords]) -> list[str]:
     """Whose intervals lack the test records, and why."""
     return [
-        f"**{escape(one['strategy'])}**: {_seeds(one['seeds'])}: "
-        f"{escape(one['reason'])}, so that it has no interval and isn't compared"
+        f"**{escape(one.strategy)}**: {_seeds(one.seeds)}: "
+        f"{escape(one.reason)}, so that it has no interval and isn't compared"
         for one in found
     ]
 
 
-def _seeds(seeds: list[int]) -> str:
+def _seeds(seeds: Sequence[int]) -> str:
     return f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
 
 
-def _unbeaten_notes(comparisons: list[Row]) -> list[str]:
+def _unbeaten_notes(comparisons: Sequence[ControlComparison]) -> list[str]:
     """Which controls a row isn't shown to beat."""
     by_row = defaultdict(list)
     for comparison in comparisons:
-        difference = comparison["difference"]
-        if difference is not None and comparison["verdict"] != "better":
-            seeds = f", {plural(difference['n'], 'seed')}"
-            by_row[comparison["strategy"]].append(
-                f"{comparison['name']} ({signed(difference)}{seeds})"
+        difference = comparison.difference
+        if difference is not None and comparison.verdict != "better":
+            seeds = f", {plural(difference.n, 'seed')}"
+            by_row[comparison.strategy].append(
+                f"{comparison.name} ({signed(difference)}{seeds})"
             )
     return [
         f"**{escape(strategy)}** isn't shown to beat: {escape('; '.join(controls))}"
@@ -86,58 +95,57 @@ def _unbeaten_notes(comparisons: list[Row]) -> list[str]:
     ]
 
 
-def failure_line(cell: Row) -> str:
+def failure_line(cell: CellOfRow) -> str:
     """Why one cell isn't done."""
-    if cell["failure"] is None:
-        return str(cell["status"])
-    kind, message = cell["failure"]["kind"], cell["failure"]["message"]
-    return f"{cell['status']} ({escape(kind)}): {escape(message)}"
+    if cell.failure is None:
+        return str(cell.status)
+    kind, message = cell.failure.kind, cell.failure.message
+    return f"{cell.status} ({escape(kind)}): {escape(message)}"
 
 
 def _row_notes(row: Row) -> list[str]:
-    notes = [f"† {escape(text)}" for text in row["footnotes"]]
+    notes = [f"† {escape(text)}" for text in row.footnotes]
     notes += [
-        f"{_seeds(seeds)} {reason}"
-        for reason, seeds in _by_reason(row["seeds"]).items()
+        f"{_seeds(seeds)} {reason}" for reason, seeds in _by_reason(row.seeds).items()
     ]
     notes += [
-        _audit_line(cell)
-        for cell in row["seeds"]
-        if cell.get("audit") and cell["audit"]["status"] == "flagged"
+        _audit_line(cell.seed, cell.audit)
+        for cell in row.seeds
+        if cell.audit and cell.audit.status == "flagged"
     ]
-    if row["own_budget"]:
+    if row.own_budget:
         # What a row does without is what sets it apart here.
-        own = {k: v or "none" for k, v in row["own_budget"].items() if k != "match"}
-        match = row["own_budget"].get("match")
+        own = {k: v or "none" for k, v in row.own_budget.items() if k != "match"}
+        match = row.own_budget.get("match")
         if match:
             notes.append(f"as long as {_matched(match)}")
         if own:
             notes.append(f"own budget: {escape(settings(own))}")
-    if row["processes"]:
-        notes.append(_processes_line(row["processes"]))
-    if row["required"]:
-        notes.append(_required_line(row["required"]))
+    if row.processes:
+        notes.append(_processes_line(row.processes))
+    if row.required:
+        notes.append(_required_line(row.required))
     partly = sorted(
         key.replace("_", " ")
-        for key in FIGURES
-        if row[key] and row[key]["n"] < row["done"]
+        for key in CELL_FIGURES
+        if (found := row.figure(key)) and found.n < row.done
     )
     if partly:
         notes.append(f"not measured on every seed: {', '.join(partly)}")
     return notes
 
 
-def _matched(match: Row) -> str:
+def _matched(match: Mapping[str, Any]) -> str:
     of = escape(match["of"]) if match.get("of") else "the row that it stands beside"
     what = "FLOPs" if match.get("what") == "flops" else "samples backpropagated"
     return f"{of}: as many {what}, the schedule stretched"
 
 
-def _required_line(required: Row) -> str:
-    names = escape(", ".join(required["strategies"]))
-    flops = required["training_flops"]
-    amount = f": {engineering(flops['mean'], 'FLOP')}" if flops else ""
-    warning = "⚠ their own cost failed its audit; " if required["flagged"] else ""
+def _required_line(required: RequiredOfRow) -> str:
+    names = escape(", ".join(required.strategies))
+    flops = required.training_flops
+    amount = f": {engineering(flops.mean, 'FLOP')}" if flops else ""
+    warning = "⚠ their own cost failed its audit; " if required.flagged else ""
     return (
         f"{warning}compute and training FLOPs hold those of the cells that it requires "
         f"({names}{amount}) in full, though other rows may share them; epochs, memory "
@@ -145,10 +153,10 @@ def _required_line(required: Row) -> str:
     )
 
 
-def _processes_line(processes: Row) -> str:
-    numbers = " or ".join(map(str, processes["each"]))
+def _processes_line(processes: Processes) -> str:
+    numbers = " or ".join(map(str, processes.each))
     line = f"{numbers} processes shared a cell; memory is that of one of them"
-    if not processes["apart"]:
+    if not processes.apart:
         return line
     return (
         f"{line}, and BatchNorm's statistics and dropout are each process' own, so "
@@ -156,13 +164,13 @@ def _processes_line(processes: Row) -> str:
     )
 
 
-def _by_reason(seeds: list[Row]) -> dict[str, list[int]]:
+def _by_reason(seeds: Sequence[CellOfRow]) -> dict[str, list[int]]:
     reasons = defaultdict(list)
     for cell in seeds:
-        if cell["status"] != "done":
-            reasons[failure_line(cell)].append(cell["seed"])
-        elif cell.get("stale"):
-            reasons[_stale_line(cell["stale"])].append(cell["seed"])
+        if cell.status != "done":
+            reasons[failure_line(cell)].append(cell.seed)
+        elif cell.stale:
+            reasons[_stale_line(cell.stale)].append(cell.seed)
     return reasons
 
 
@@ -173,36 +181,35 @@ def _stale_line(plugins: list[str]) -> str:
     )
 
 
-def _audit_line(cell: Row) -> str:
-    audit = cell["audit"]
-    apart = audit["largest_difference"]
+def _audit_line(seed: int, audit: Audit) -> str:
+    apart = audit.largest_difference
     by = "" if apart is None else f" by up to {percent(apart)}"
     findings = [
-        f"{escape(finding['where'])}: "
-        f"{engineering(finding['counted'], 'FLOP')} counted, "
-        f"{engineering(finding['metered'], 'FLOP')} metered"
-        for finding in audit["findings"]
+        f"{escape(finding.where)}: "
+        f"{engineering(finding.counted, 'FLOP')} counted, "
+        f"{engineering(finding.metered, 'FLOP')} metered"
+        for finding in audit.findings
     ]
-    removed = [f"meter taken off {escape(name)}" for name in audit["removed_hooks"]]
+    removed = [f"meter taken off {escape(name)}" for name in audit.removed_hooks]
     return (
-        f"⚠ seed {cell['seed']}: work that was counted a second way differs from the "
+        f"⚠ seed {seed}: work that was counted a second way differs from the "
         f"metered cost{by}, so its compute can't be relied on "
         f"({'; '.join([*findings, *removed]) or 'no detail'})"
     )
 
 
-def _baseline_note(table: dict[str, Any]) -> list[str]:
-    if table["baseline"] is None:
+def _baseline_note(table: Table) -> list[str]:
+    if table.baseline is None:
         return ["No finished baseline: compute relative to it is not measured."]
-    if table["baseline"] != "baseline":
-        return [f"Compute is relative to **{escape(table['baseline'])}**."]
+    if table.baseline != "baseline":
+        return [f"Compute is relative to **{escape(table.baseline)}**."]
     return []
 
 
 def _shared_notes(rows: list[Row]) -> list[str]:
-    done = [row for row in rows if row["done"]]
-    few = [row for row in done if row["done"] < FEW_SEEDS]
-    unaudited = [row for row in done if row["audit"] in (None, "incomplete")]
+    done = [row for row in rows if row.done]
+    few = [row for row in done if row.done < FEW_SEEDS]
+    unaudited = [row for row in done if row.audit in (None, "incomplete")]
     notes = []
     if few:
         notes.append(
@@ -215,7 +222,7 @@ def _shared_notes(rows: list[Row]) -> list[str]:
         )
     by_items = defaultdict(list)
     for row in done:
-        by_items[tuple(row["not_counted"])].append(row)
+        by_items[tuple(row.not_counted)].append(row)
     for items, members in sorted(by_items.items()):
         if items:
             names = ", ".join(escape(item) for item in items)
@@ -226,22 +233,22 @@ def _shared_notes(rows: list[Row]) -> list[str]:
 def _names(some: list[Row], rows: list[Row]) -> str:
     if len(some) == len(rows) > 1:
         return f"all {plural(len(rows), 'row')}"
-    return ", ".join(escape(row["strategy"]) for row in some)
+    return ", ".join(escape(row.strategy) for row in some)
 
 
 HEADING = "**At a glance**"
 
 
-def glance_lines(table: Mapping[str, Any]) -> list[str]:
+def glance_lines(table: Table) -> list[str]:
     """A sentence for each strategy that something was claimed for: its compute, and
     whether it is better or worse than the baseline; as lines of markdown.
 
     Controls, floors and the baseline have none: what they say is in the table.
     """
     return [
-        f"- **{escape(row['strategy'])}**: {'; '.join(_clauses(row))}."
-        for row in table["rows"]
-        if _is_told(row)
+        f"- **{escape(row.strategy)}**: {'; '.join(_clauses(row, found))}."
+        for row in table.rows
+        if (found := row.against_baseline) and _is_told(row)
     ]
 
 
@@ -250,9 +257,9 @@ def smallest_shown(rows: Sequence[Row]) -> str | None:
     where that isn't known.
     """
     found = [
-        part["smallest_shown"]
+        part.smallest_shown
         for row in rows
-        if (part := row["against_baseline"]) and part["smallest_shown"]
+        if (part := row.against_baseline) and part.smallest_shown
     ]
     if not found:
         return None
@@ -265,28 +272,26 @@ def smallest_shown(rows: Sequence[Row]) -> str | None:
 
 
 def _is_told(row: Row) -> bool:
-    return not (
-        row["floor"] or row["controls"] or row["against_baseline"] is None
-    ) and bool(row["done"])
+    return bool(row.done) and not (row.floor or row.controls)
 
 
-def _clauses(row: Row) -> list[str]:
-    found, compute = row["against_baseline"], row["relative_compute"]
+def _clauses(row: Row, found: BaselineComparison) -> list[str]:
+    compute = row.figure("relative_compute")
     said = []
-    if row["audit"] == "flagged":
+    if row.audit == "flagged":
         said.append("⚠ its cost failed the audit")
     elif compute:
-        said.append(f"{ratio(compute['mean'])} the compute of the baseline")
+        said.append(f"{ratio(compute.mean)} the compute of the baseline")
     else:
         said.append("compute not measured")
-    if found["difference"]:
-        mean = f"{found['difference']['mean']:+.3f}"
-        ends = "" if found["low"] is None else f", 95 % {interval(found, '+.3f')}"
-        said.append(f"{_in_macro_f1(found['verdict'])} ({mean}{ends})")
+    if found.difference:
+        mean = f"{found.difference.mean:+.3f}"
+        ends = "" if found.low is None else f", 95 % {interval(found, '+.3f')}"
+        said.append(f"{_in_macro_f1(found.verdict)} ({mean}{ends})")
     else:
         said.append("macro-F1 not measured beside the baseline")
-    if row["done"] < row["cells"]:
-        said.append(f"{row['done']} of {plural(row['cells'], 'seed')} done")
+    if row.done < row.cells:
+        said.append(f"{row.done} of {plural(row.cells, 'seed')} done")
     return said
 
 

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from harness.report.board.snapshot_curves import Revision, Round, revision_of, rounds_of
 from harness.report.render.blocks import folded, grid
 from harness.report.render.format import (
-    NOT_MEASURED,
     amount,
     engineering,
     escape,
     escape_html,
+    mean_of,
     memory,
     milliseconds,
     percent,
     plural,
     score,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.report.board.board import Row, SnapshotPoint
+    from harness.report.board.parts import Summary
 
 _ROUND_HEADINGS = (
     "round",
@@ -44,7 +50,7 @@ ABOUT_REVISIONS = (
 )
 
 
-def rounds_blocks(rows: list[dict[str, Any]]) -> list[str]:
+def rounds_blocks(rows: Sequence[Row]) -> list[str]:
     """A table that folds away for each row with rounds; nothing where none has any."""
     found = [(row, rounds_of(row)) for row in rows]
     found = [(row, rounds) for row, rounds in found if rounds]
@@ -54,8 +60,8 @@ def rounds_blocks(rows: list[dict[str, Any]]) -> list[str]:
     return ["**Round by round**", ABOUT_ROUNDS, *tables]
 
 
-def _folded(row: dict[str, Any], rounds: list[Round]) -> list[str]:
-    title = f"{escape_html(row['strategy'])}: {plural(len(rounds), 'round')}"
+def _folded(row: Row, rounds: list[Round]) -> list[str]:
+    title = f"{escape_html(row.strategy)}: {plural(len(rounds), 'round')}"
     return folded(title, grid(map(_round_line, rounds), _ROUND_HEADINGS))
 
 
@@ -63,22 +69,26 @@ def _round_line(one: Round) -> list[str]:
     size = one.size
     return [
         f"{one.number:g}",
-        _mean(size["reduction_factor"], lambda v: f"{amount(v)}x"),
-        _mean(size["sparsity"], percent),
-        score(one.retrained and one.retrained["macro_f1"]),
-        score(one.pruned and one.pruned["macro_f1"]),
-        _mean(size["stored_total"], memory),
-        _mean(size["sparse_macs"], lambda v: engineering(v, "")),
-        _mean(size["dense_macs"], lambda v: engineering(v, "")),
-        _mean(size["latency_seconds"], milliseconds),
+        mean_of(size.figure("reduction_factor"), lambda v: f"{amount(v)}x"),
+        mean_of(size.figure("sparsity"), percent),
+        score(_macro_f1(one.retrained)),
+        score(_macro_f1(one.pruned)),
+        mean_of(size.figure("stored_total"), memory),
+        mean_of(size.figure("sparse_macs"), _prefixed),
+        mean_of(size.figure("dense_macs"), _prefixed),
+        mean_of(size.figure("latency_seconds"), milliseconds),
     ]
 
 
-def _mean(summary: dict[str, Any] | None, show: Any) -> str:
-    return NOT_MEASURED if summary is None else str(show(summary["mean"])).strip()
+def _prefixed(value: float) -> str:
+    return engineering(value, "").strip()
 
 
-def revision_blocks(rows: list[dict[str, Any]]) -> list[str]:
+def _macro_f1(point: SnapshotPoint | None) -> Summary | None:
+    return point.figure("macro_f1") if point else None
+
+
+def revision_blocks(rows: Sequence[Row]) -> list[str]:
     """A table of the rows with a revision; nothing where none has one."""
     found = [(row, revision_of(row)) for row in rows]
     lines = [_revision_line(row, one) for row, one in found if one]
@@ -89,10 +99,10 @@ def revision_blocks(rows: list[dict[str, Any]]) -> list[str]:
     return ["**Before and after revision**", ABOUT_REVISIONS, table]
 
 
-def _revision_line(row: dict[str, Any], revision: Revision) -> list[str]:
+def _revision_line(row: Row, revision: Revision) -> list[str]:
     place = ", ".join(f"{escape(k)} {v:g}" for k, v in revision.axes.items())
     return [
-        escape(row["strategy"]) + (f" ({place})" if place else ""),
-        score(revision.before and revision.before["macro_f1"]),
-        score(revision.after and revision.after["macro_f1"]),
+        escape(row.strategy) + (f" ({place})" if place else ""),
+        score(_macro_f1(revision.before)),
+        score(_macro_f1(revision.after)),
     ]

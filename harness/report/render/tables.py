@@ -18,6 +18,9 @@ from harness.report.render.format import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from harness.report.board.board import Across, Row
+    from harness.report.board.parts import ControlComparison, Summary, TimeToTarget
+
 
 MEAN_RANKS = "## Across tables"
 ABOUT_MEAN_RANKS = (
@@ -27,22 +30,22 @@ ABOUT_MEAN_RANKS = (
 )
 
 
-def across_blocks(across: Mapping[str, Any] | None) -> list[str]:
+def across_blocks(across: Across | None) -> list[str]:
     """The section; nothing where no two tables have two strategies in common."""
     if not across:
         return []
     titles = [
         escape(label if model is None else f"{label} · {model}")
-        for label, model in across["tables"]
+        for label, model in across.tables
     ]
     table = grid(
         [
             [
-                escape(row["strategy"]),
-                f"{row['mean_rank']:.2f}",
-                *(f"{rank:g}" for rank in row["ranks"]),
+                escape(row.strategy),
+                f"{row.mean_rank:.2f}",
+                *(f"{rank:g}" for rank in row.ranks),
             ]
-            for row in across["rows"]
+            for row in across.rows
         ],
         ["strategy", "mean rank", *titles],
         ("strategy",),
@@ -59,7 +62,7 @@ ABOUT_CONTROLS = (
 )
 
 
-def comparison_blocks(comparisons: list[dict[str, Any]]) -> list[str]:
+def comparison_blocks(comparisons: Sequence[ControlComparison]) -> list[str]:
     """A heading, what is compared, and the table; nothing where there is no control."""
     if not comparisons:
         return []
@@ -68,14 +71,14 @@ def comparison_blocks(comparisons: list[dict[str, Any]]) -> list[str]:
     return ["**Beside their controls**", ABOUT_CONTROLS, table]
 
 
-def _control_line(comparison: dict[str, Any]) -> list[str]:
-    difference = comparison["difference"]
-    names = [escape(comparison["strategy"]), escape(comparison["name"])]
+def _control_line(comparison: ControlComparison) -> list[str]:
+    difference = comparison.difference
+    names = [escape(comparison.strategy), escape(comparison.name)]
     if difference is None:
-        return [*names, *[NOT_MEASURED] * 3, comparison["verdict"]]
-    ahead = f"{comparison['ahead']} of {difference['n']}"
+        return [*names, *[NOT_MEASURED] * 3, comparison.verdict]
+    ahead = f"{comparison.ahead} of {difference.n}"
     shown = [signed(difference), interval(comparison, "+.3f"), ahead]
-    return [*names, *shown, comparison["verdict"]]
+    return [*names, *shown, comparison.verdict]
 
 
 NAMES = {
@@ -99,10 +102,10 @@ def front_blocks(fronts: Mapping[str, Any]) -> list[str]:
         As `harness.report.board.pareto.describe_fronts` gives them.
     """
     lines = [
-        f"- {name}: {escape('; '.join(fronts[cost]['rows']))} "
-        f"({len(fronts[cost]['rows'])} of {plural(len(fronts[cost]['of']), 'row')})"
+        f"- {name}: {escape('; '.join(fronts[cost].rows))} "
+        f"({len(fronts[cost].rows)} of {plural(len(fronts[cost].of), 'row')})"
         for cost, name in NAMES.items()
-        if fronts[cost]["differs"]
+        if fronts[cost].differs
     ]
     return [ABOUT_FRONTS, "\n".join(lines)] if lines else []
 
@@ -116,30 +119,30 @@ ABOUT_TIME_TO_TARGET = (
 )
 
 
-def time_blocks(rows: Sequence[Mapping[str, Any]], baseline: str | None) -> list[str]:
+def time_blocks(rows: Sequence[Row], baseline: str | None) -> list[str]:
     """A heading and the table; nothing where no row can be compared with a baseline."""
-    timed = [row for row in rows if row["time_to_target"]]
-    if all(row["strategy"] == baseline for row in timed):
+    timed = [(row, row.time_to_target) for row in rows if row.time_to_target]
+    if all(row.strategy == baseline for row, _ in timed):
         return []
-    table = grid(map(_time_line, timed), _TIMES, ("strategy", "reached"))
+    lines = [_time_line(row, time) for row, time in timed]
+    table = grid(lines, _TIMES, ("strategy", "reached"))
     return ["**Time to the baseline's score**", ABOUT_TIME_TO_TARGET, table]
 
 
-def _time_line(row: Mapping[str, Any]) -> list[str]:
-    time = row["time_to_target"]
-    seeds = plural(time["seeds"], "seed")
-    reached = f"{time['reached']} of {seeds}" if time["reached"] else f"never ({seeds})"
-    warning = " ⚠" if row["audit"] == "flagged" else ""
+def _time_line(row: Row, time: TimeToTarget) -> list[str]:
+    seeds = plural(time.seeds, "seed")
+    reached = f"{time.reached} of {seeds}" if time.reached else f"never ({seeds})"
+    warning = " ⚠" if row.audit == "flagged" else ""
     return [
-        f"{escape(row['strategy'])}{warning}",
+        f"{escape(row.strategy)}{warning}",
         reached,
-        _mean(time["effective_epochs"], amount),
-        _mean(time["relative_compute"], ratio),
+        _mean(time.effective_epochs, amount),
+        _mean(time.relative_compute, ratio),
     ]
 
 
-def _mean(summary: Mapping[str, Any] | None, show: Callable[[float], str]) -> str:
-    return NOT_MEASURED if summary is None else show(summary["mean"])
+def _mean(summary: Summary | None, show: Callable[[float], str]) -> str:
+    return NOT_MEASURED if summary is None else show(summary.mean)
 
 
 SOURCES = "Where the uncertainty comes from"
@@ -153,7 +156,7 @@ ABOUT_SOURCES = (
 _SOURCES = ("strategy", "spread over seeds", "patients", "could show")
 
 
-def sureness_blocks(rows: list[dict[str, Any]]) -> list[str]:
+def sureness_blocks(rows: Sequence[Row]) -> list[str]:
     """The table, where test records are known; else nothing."""
     shown = [row for row in rows if _error(row) is not None]
     if not shown:
@@ -163,18 +166,18 @@ def sureness_blocks(rows: list[dict[str, Any]]) -> list[str]:
     )
 
 
-def _error(row: dict[str, Any]) -> float | None:
-    found = row["intervals"]
-    return found["figures"]["macro_f1"]["patients_error"] if found else None
+def _error(row: Row) -> float | None:
+    found = row.intervals
+    return found.figures["macro_f1"].patients_error if found else None
 
 
-def _source_line(row: dict[str, Any]) -> list[str]:
-    against = row["against_baseline"]
+def _source_line(row: Row) -> list[str]:
+    against = row.against_baseline
     return [
-        escape(row["strategy"]),
-        _number(row["macro_f1"]["spread"]),
+        escape(row.strategy),
+        _number(score.spread if (score := row.figure("macro_f1")) else None),
         _number(_error(row)),
-        _number(against["smallest_shown"] if against else None),
+        _number(against.smallest_shown if against else None),
     ]
 
 

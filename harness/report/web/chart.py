@@ -174,8 +174,7 @@ def legend_chart(
 ) -> Chart:
     """Panels with a legend of rows, whose parts of the page have these ids."""
     keys = [
-        Key(ids[r.row["strategy"]], r.label, colour_of(r), MARKERS[r.marker])
-        for r in rows
+        Key(ids[r.row.strategy], r.label, colour_of(r), MARKERS[r.marker]) for r in rows
     ]
     colours = frozenset(row.colour.lower() for row in rows)
     return Chart(name, caption, note, panels, keys, colours)

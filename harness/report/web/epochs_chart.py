@@ -53,8 +53,8 @@ def epochs_chart(name: str, table: TableData, ids: Mapping[str, str]) -> Chart |
         lines = [(r, line) for r, line in lines if any(y is not None for _, y in line)]
         if lines and (title != SPARSITY or _rises(line for _, line in lines)):
             panels.append(_panel(title, lines, ids))
-            shown |= {row.row["strategy"] for row, _ in lines}
-    rows = [row for row in table.rows if row.row["strategy"] in shown]
+            shown |= {row.row.strategy for row, _ in lines}
+    rows = [row for row in table.rows if row.row.strategy in shown]
     if not rows:
         return None
     rounds = any(e.loops for row in rows for h in row.histories for e in h)
@@ -90,7 +90,7 @@ def _panel(
         x_ticks=[Tick(across(t), f"{t:g}") for t in across.ticks],
         y_ticks=ticks_of(up),
         curves=[
-            Curve(ids[row.row["strategy"]], _path(line, across, up), colour_of(row))
+            Curve(ids[row.row.strategy], _path(line, across, up), colour_of(row))
             for row, line in lines
         ],
     )

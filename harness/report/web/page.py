@@ -35,33 +35,28 @@ from harness.report.web.row_detail import SEED_HEADINGS
 from harness.report.web.table import Figure, Sources, table_figures, table_part
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
+    from harness.report.board.board import Board, BoardProvenance, DatasetTables
     from harness.report.plots.plot_files import SuitePlots
 
-_GROUP = ("strategy", "data", "model")
 STATES = ("done", "running", "planned", "blocked", "failed", "stale")
 
 
-def to_page(
-    leaderboard: Mapping[str, Any], sources: Sources, drawn: Callable[[], SuitePlots]
-) -> str:
+def to_page(board: Board, sources: Sources, drawn: Callable[[], SuitePlots]) -> str:
     """The page, the same from the same values.
 
     Parameters
     ----------
-    leaderboard
-        As `build_leaderboard` gives it.
     sources
         What is read of cells beside it.
     drawn
         Gives the plots, as `draw_tables` and `with_leads` do for it. It is called once
         all else is made, since they may still be drawn elsewhere.
     """
-    board = dict(leaderboard)
     datasets = [
         _dataset(number, dataset, sources)
-        for number, dataset in enumerate(board["datasets"], start=1)
+        for number, dataset in enumerate(board.datasets, start=1)
     ]
     tables = [table for dataset in datasets for table in dataset["tables"]]
     plots = drawn()
@@ -77,19 +72,19 @@ def to_page(
         _environment()
         .get_template("page.html.j2")
         .render(
-            title=plain(board["title"]),
-            suite=plain(board["suite"]),
+            title=plain(board.title),
+            suite=plain(board.suite),
             introduction=_prose([introduction(board), *synthetic_notice(board)]),
-            states=[(s, board["states"][s]) for s in STATES if board["states"].get(s)],
-            sources_differ=_differing_sources(board["provenance"]),
+            states=[(s, board.states[s]) for s in STATES if board.states.get(s)],
+            sources_differ=_differing_sources(board.provenance),
             leads=leads,
-            across=_prose(across_blocks(board["across"]), "Across tables"),
+            across=_prose(across_blocks(board.across), "Across tables"),
             datasets=datasets,
             figures=figures,
-            required=_prose(unfinished_required(board["required"])),
+            required=_prose(unfinished_required(board.required)),
             legend=_prose([legend(board)]),
-            data=_prose([b for d in board["datasets"] for b in data_section(d)]),
-            provenance=_prose([provenance_lines(board["provenance"])]),
+            data=_prose([b for d in board.datasets for b in data_section(d)]),
+            provenance=_prose([provenance_lines(board.provenance)]),
             seed_headings=SEED_HEADINGS,
             colours=declarations(colours),
             style=_read("page.css"),
@@ -103,26 +98,26 @@ def _prose(blocks: list[str], about: str = "Table") -> Markup:
     return to_html(blocks, about)
 
 
-def _dataset(number: int, dataset: dict[str, Any], sources: Sources) -> dict[str, Any]:
-    about = dataset["about"]
+def _dataset(number: int, dataset: DatasetTables, sources: Sources) -> dict[str, Any]:
+    about = dataset.about
     words = [measured_on(about), *mixed_data_warning(about)] if about else []
     columns = dataset_columns(dataset)
     return {
         "id": f"d{number}",
-        "title": plain(dataset["label"]),
+        "title": plain(dataset.label),
         "about": _prose(words),
         "tables": [
             table_part(f"d{number}-{i}", dataset, table, columns, sources)
-            for i, table in enumerate(dataset["tables"], start=1)
+            for i, table in enumerate(dataset.tables, start=1)
         ],
     }
 
 
-def _leads(board: dict[str, Any], plots: SuitePlots) -> dict[str, Any]:
+def _leads(board: Board, plots: SuitePlots) -> dict[str, Any]:
     """What teachers bought, lead by lead: words, tables and charts."""
-    groups = board.get("leads", [])
     titles = {
-        alternative_text(g): " · ".join(plain(g[key]) for key in _GROUP) for g in groups
+        alternative_text(g): " · ".join(map(plain, (g.strategy, g.data, g.model)))
+        for g in board.leads
     }
     figures = [
         Figure(
@@ -132,15 +127,15 @@ def _leads(board: dict[str, Any], plots: SuitePlots) -> dict[str, Any]:
         )
         for i, (text, name) in enumerate(plots.leads, start=1)
     ]
-    blocks = leads_blocks(groups, ())
+    blocks = leads_blocks(board.leads, ())
     return {"prose": _prose(blocks, "Lead by lead"), "figures": figures}
 
 
-def _differing_sources(provenance: Mapping[str, Any]) -> list[str]:
+def _differing_sources(provenance: BoardProvenance) -> list[str]:
     """Plugins of which several versions of the source made results of this suite."""
     return [
         f"{plain(name)}: {plural(len(hashes), 'version')}"
-        for name, hashes in provenance["plugins"].items()
+        for name, hashes in provenance.plugins.items()
         if len(hashes) > 1
     ]
 

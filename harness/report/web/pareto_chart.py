@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.report.board.pareto import LINEAR_UP_TO
-from harness.report.render.format import plain, plural, ratio, score
+from harness.report.render.format import mean_of, plain, plural, ratio, score
 from harness.report.web.chart import (
     BOTTOM,
     LEFT,
@@ -27,6 +27,7 @@ from harness.report.web.chart import (
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from harness.report.board.board import Row
     from harness.report.plots.table_data import RowData, TableData
 
 WIDTH, HEIGHT = 520.0, 330.0
@@ -58,8 +59,8 @@ def front_chart(
     rows = [row for row in table.rows if _is_placed(row)]
     if len(rows) < 2:
         return None
-    places = [_place(row) for row in rows]
-    costs, spreads = [x for x, _ in places], [_spread(row) for row in rows]
+    places = [row.place for row in rows]
+    costs, spreads = [x for x, _ in places], [row.spread for row in rows]
     ends = (LEFT, WIDTH - RIGHT)
     # What cost nothing has a place on a linear axis only.
     if min(costs) > 0 and max(costs) > LINEAR_UP_TO * min(costs):
@@ -71,13 +72,13 @@ def front_chart(
     ]
     up = linear_scale(heights, HEIGHT - BOTTOM, TOP)
     points = [
-        _point(row, ids[row.row["strategy"]], across, up, row.row["strategy"] in front)
+        _point(row, ids[row.row.strategy], across, up, row.row.strategy in front)
         for row in rows
     ]
     on_front = sorted(
         place
         for row, place in zip(rows, places, strict=True)
-        if row.row["strategy"] in front
+        if row.row.strategy in front
     )
     panel = Panel(
         title="",
@@ -95,22 +96,13 @@ def front_chart(
 
 
 def _is_placed(row: RowData) -> bool:
-    cost, found = row.row["relative_compute"], row.row["macro_f1"]
-    return bool(cost and found)
-
-
-def _place(row: RowData) -> tuple[float, float]:
-    return row.row["relative_compute"]["mean"], row.row["macro_f1"]["mean"]
-
-
-def _spread(row: RowData) -> float:
-    return float(row.row["macro_f1"]["spread"] or 0)
+    return bool(row.row.figure("relative_compute") and row.row.figure("macro_f1"))
 
 
 def _point(row: RowData, part: str, across: Scale, up: Scale, on_front: bool) -> Point:
-    x, y = _place(row)
-    spread = _spread(row)
-    whole = row.row["rank"] is not None and row.row["audit"] != "flagged"
+    x, y = row.place
+    spread = row.spread
+    whole = row.row.rank is not None and row.row.audit != "flagged"
     return Point(
         row=part,
         text=_tell(row.row, on_front=on_front),
@@ -123,19 +115,20 @@ def _point(row: RowData, part: str, across: Scale, up: Scale, on_front: bool) ->
     )
 
 
-def _tell(row: Mapping[str, Any], *, on_front: bool) -> str:
+def _tell(row: Row, *, on_front: bool) -> str:
     """What a point stands for, in lines."""
-    compute = row["relative_compute"]
+    quality = row.figure("macro_f1")
+    seeds = plural(quality.n if quality else 0, "seed")
     lines = [
-        plain(row["strategy"]),
-        f"macro-F1 {score(row['macro_f1'])} ({plural(row['macro_f1']['n'], 'seed')})",
-        f"compute {ratio(compute['mean'])}",
+        plain(row.strategy),
+        f"macro-F1 {score(quality)} ({seeds})",
+        f"compute {mean_of(row.figure('relative_compute'), ratio)}",
     ]
     if on_front:
         lines.append("no row is better and cheaper")
-    if row["done"] < row["cells"]:
-        lines.append(f"{row['done']} of {plural(row['cells'], 'seed')} done")
-    if row["audit"] == "flagged":
+    if row.done < row.cells:
+        lines.append(f"{row.done} of {plural(row.cells, 'seed')} done")
+    if row.audit == "flagged":
         lines.append("⚠ its cost failed the audit")
     return "\n".join(lines)
 

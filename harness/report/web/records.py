@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.report.board.misclassified import Mistake, Mistakes, shared_mistakes
 from harness.report.render.format import plain, plural
 
 if TYPE_CHECKING:
+    from harness.report.board.board import DatasetTables, Row
     from harness.report.read import CellResult
     from harness.results.predictions import Predictions
 
@@ -31,7 +32,7 @@ class Recordings:
     """
 
     predictions: Callable[[CellResult], Predictions]
-    draw: Callable[[Mapping[str, Any], str], bytes | None]
+    draw: Callable[[DatasetTables, str], bytes | None]
     most: int
 
 
@@ -53,8 +54,8 @@ class RecordsPart:
 
 
 def records_part(
-    dataset: Mapping[str, Any],
-    rows: Sequence[Mapping[str, Any]],
+    dataset: DatasetTables,
+    rows: Sequence[Row],
     cells: Mapping[str, CellResult],
     recordings: Recordings | None,
 ) -> RecordsPart | None:
@@ -63,10 +64,10 @@ def records_part(
     """
     if recordings is None:
         return None
-    best = next((r for r in rows if r["rank"] is not None and not r["floor"]), None)
+    best = next((r for r in rows if r.rank is not None and not r.floor), None)
     if best is None:
         return None
-    members = [cells[seed["cell"]] for seed in best["seeds"]]
+    members = [cells[seed.cell] for seed in best.seeds]
     found = shared_mistakes(members, recordings.predictions, recordings.most)
     if found is None:
         return None
@@ -75,7 +76,7 @@ def records_part(
         RecordPart(_tell(one), _encoded(draw(dataset, one.record)))
         for one in found.worst
     ]
-    strategy = plain(best["strategy"])
+    strategy = plain(best.strategy)
     return RecordsPart(strategy, _rule(strategy, found), shown)
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from harness.report.board.class_scores import FIGURES, class_scores, confusion_counts
+from harness.report.board.class_scores import (
+    ClassScores,
+    class_scores,
+    confusion_counts,
+)
 from harness.report.board.provenance import describe_provenance
 from harness.report.read import shared_parameters
 from harness.report.render.format import (
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
 
     from markupsafe import Markup
 
+    from harness.report.board.board import CellOfRow, Row
     from harness.report.read import CellResult
 
 
@@ -79,7 +84,7 @@ SEED_HEADINGS = (
 
 def row_part(
     name: str,
-    row: Mapping[str, Any],
+    row: Row,
     cells: Sequence[CellResult],
     parameters: Callable[[CellResult], Mapping[str, str]],
 ) -> RowPart:
@@ -90,23 +95,23 @@ def row_part(
     name
         The id of its part of the page.
     row
-        As `harness.report.board.row.describe_row` gives it.
+        What the table says of it.
     cells
-        Those of `row["seeds"]`, in the same order.
+        Those of `row.seeds`, in the same order.
     parameters
         Of a cell, by name; empty where they aren't known.
     """
     results = [cell.result for cell in cells if cell.result]
     classes = class_scores(results)
     counts = confusion_counts(results)
-    title = plain(row["strategy"])
+    title = plain(row.strategy)
     return RowPart(
         id=name,
         title=title,
         summary=_summary(row),
-        seeds=[_seed(seed) for seed in row["seeds"]],
+        seeds=[_seed(seed) for seed in row.seeds],
         classes=[_class_line(one, row) for one in classes],
-        class_names=[plain(one["name"]) for one in classes],
+        class_names=[plain(one.name) for one in classes],
         confusion=_confusion(counts) if counts and classes else [],
         judged=f"added up over {plural(len(results), 'seed')}",
         parameters=[
@@ -117,34 +122,34 @@ def row_part(
     )
 
 
-def _summary(row: Mapping[str, Any]) -> str:
-    compute = row["relative_compute"]
-    parts = [f"macro-F1 {score(row['macro_f1'])}"]
+def _summary(row: Row) -> str:
+    compute = row.figure("relative_compute")
+    parts = [f"macro-F1 {score(row.figure('macro_f1'))}"]
     if compute:
-        parts.append(f"{ratio(compute['mean'])} the compute of the baseline")
-    others = [f"{n} {state}" for state, n in sorted(row["states"].items())]
+        parts.append(f"{ratio(compute.mean)} the compute of the baseline")
+    others = [f"{n} {state}" for state, n in sorted(row.states.items())]
     return ", ".join([*parts, *others])
 
 
-def _seed(seed: Mapping[str, Any]) -> list[str]:
-    state = str(seed["status"])
-    if seed["failure"]:
-        kind, message = seed["failure"]["kind"], seed["failure"]["message"]
+def _seed(seed: CellOfRow) -> list[str]:
+    state = str(seed.status)
+    if seed.failure:
+        kind, message = seed.failure.kind, seed.failure.message
         state = f"{state} ({plain(kind)}): {plain(message)}"
-    elif seed.get("stale"):
-        state = f"stale: {plain(', '.join(seed['stale']))} edited since"
-    audit = seed.get("audit")
+    elif seed.stale:
+        state = f"stale: {plain(', '.join(seed.stale))} edited since"
+    audit = seed.audit
     return [
-        str(seed["seed"]),
+        str(seed.seed),
         state,
-        _value(seed["macro_f1"], "{:.3f}".format),
-        _value(seed["macro_auroc"], "{:.3f}".format),
-        _value(seed["relative_compute"], ratio),
-        _value(seed["training_flops"], lambda v: engineering(v, "FLOP")),
-        _value(seed["effective_epochs"], amount),
-        _value(seed["training_seconds"], duration),
-        str(audit["status"]) if audit else NOT_MEASURED,
-        plain(seed["cell"]),
+        _value(seed.figure("macro_f1"), "{:.3f}".format),
+        _value(seed.figure("macro_auroc"), "{:.3f}".format),
+        _value(seed.figure("relative_compute"), ratio),
+        _value(seed.figure("training_flops"), lambda v: engineering(v, "FLOP")),
+        _value(seed.figure("effective_epochs"), amount),
+        _value(seed.figure("training_seconds"), duration),
+        str(audit.status) if audit else NOT_MEASURED,
+        plain(seed.cell),
     ]
 
 
@@ -152,15 +157,15 @@ def _value(value: float | None, show: Callable[[float], str]) -> str:
     return NOT_MEASURED if value is None else show(value)
 
 
-def _class_line(one: Mapping[str, Any], row: Mapping[str, Any]) -> ClassLine:
-    f1, name = one["f1"], one["name"]
-    known = (row["intervals"] or {}).get("f1", {}).get(name)
-    gain = (row["against_baseline"] or {}).get("f1", {}).get(name)
+def _class_line(one: ClassScores, row: Row) -> ClassLine:
+    f1, name = one.f1, one.name
+    known = row.intervals.f1.get(name) if row.intervals else None
+    gain = row.against_baseline.f1.get(name) if row.against_baseline else None
     return ClassLine(
         plain(name),
-        NOT_MEASURED if one["support"] is None else f"{one['support']:,}",
-        [score(one[key]) for key in FIGURES],
-        f"{100 * f1['mean']:.1f}" if f1 else None,
+        NOT_MEASURED if one.support is None else f"{one.support:,}",
+        [score(figure) for figure in (one.f1, one.precision, one.recall)],
+        f"{100 * f1.mean:.1f}" if f1 else None,
         interval(known) if known else NOT_MEASURED,
         difference(gain) if gain else NOT_MEASURED,
     )

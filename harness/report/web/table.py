@@ -4,23 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.report.board.pareto import COMPUTE
 from harness.report.plots.plot_files import FRONT
 from harness.report.plots.table_data import TableData, table_data
 from harness.report.render.columns import RANK, STRATEGY, Column
-from harness.report.render.cost_tables import required_blocks
 from harness.report.render.format import NOT_MEASURED, plain
 from harness.report.render.intro import training_line
+from harness.report.render.markdown import blocks_below
 from harness.report.render.notes import glance_lines, table_notes
-from harness.report.render.snapshot_table import revision_blocks, rounds_blocks
-from harness.report.render.tables import (
-    comparison_blocks,
-    front_blocks,
-    sureness_blocks,
-    time_blocks,
-)
 from harness.report.web.chart import Chart
 from harness.report.web.epochs_chart import epochs_chart
 from harness.report.web.html import to_html
@@ -32,6 +25,7 @@ from harness.report.web.row_detail import RowPart, row_part
 if TYPE_CHECKING:
     from markupsafe import Markup
 
+    from harness.report.board.board import DatasetTables, Row, Table
     from harness.report.plots.plot_files import SuitePlots
     from harness.report.plots.table_data import History
     from harness.report.read import CellResult
@@ -120,8 +114,8 @@ class TablePart:
 
 def table_part(
     name: str,
-    dataset: Mapping[str, Any],
-    table: Mapping[str, Any],
+    dataset: DatasetTables,
+    table: Table,
     columns: Sequence[Column],
     sources: Sources,
 ) -> TablePart:
@@ -134,17 +128,17 @@ def table_part(
     columns
         Those of its data set.
     """
-    rows, model = table["rows"], table["model"]
-    names = sorted(row["strategy"] for row in rows)
+    rows, model = table.rows, table.model
+    names = sorted(row.strategy for row in rows)
     ids = {label: f"{name}-r{i}" for i, label in enumerate(names, start=1)}
-    best = set(table["fronts"][COMPUTE]["rows"])
-    label = plain(dataset["label"])
+    best = set(table.fronts[COMPUTE].rows)
+    label = plain(dataset.label)
     title = f"{label} · {'no model' if model is None else plain(model)}"
     parts = [
         row_part(
-            ids[row["strategy"]],
+            ids[row.strategy],
             row,
-            [sources.cells[seed["cell"]] for seed in row["seeds"]],
+            [sources.cells[seed.cell] for seed in row.seeds],
             sources.parameters,
         )
         for row in rows
@@ -152,14 +146,14 @@ def table_part(
     data = table_data(dataset, table, sources.history)
     return TablePart(
         id=name,
-        labels=(dataset["label"], model),
+        labels=(dataset.label, model),
         title=title,
-        training=to_html(training_line(dict(table)), title),
+        training=to_html(training_line(table), title),
         glance=to_html(["\n".join(glance_lines(table))], title),
         columns=columns,
-        lines=[_line(row, columns, ids[row["strategy"]], best) for row in rows],
+        lines=[_line(row, columns, ids[row.strategy], best) for row in rows],
         notes=to_html(_notes(table), title),
-        more=to_html(_more(table), title),
+        more=to_html(blocks_below(table), title),
         charts=_charts(name, data, ids, best),
         by_class=[part for part in parts if part.classes],
         records=records_part(dataset, rows, sources.cells, sources.recordings),
@@ -167,40 +161,24 @@ def table_part(
     )
 
 
-def _notes(table: Mapping[str, Any]) -> list[str]:
-    notes = [f"- {note}" for note in table_notes(dict(table))]
+def _notes(table: Table) -> list[str]:
+    notes = [f"- {note}" for note in table_notes(table)]
     return ["\n".join(notes)] if notes else []
 
 
-def _more(table: Mapping[str, Any]) -> list[str]:
-    """The tables that stand below a table on the markdown page."""
-    rows = table["rows"]
-    return [
-        *sureness_blocks(rows),
-        *front_blocks(table["fronts"]),
-        *required_blocks(rows),
-        *comparison_blocks(table["comparisons"]),
-        *time_blocks(rows, table["baseline"]),
-        *revision_blocks(rows),
-        *rounds_blocks(rows),
-    ]
-
-
-def _line(
-    row: Mapping[str, Any], columns: Sequence[Column], name: str, best: set[str]
-) -> Line:
-    others = sorted(set(row["states"]) - {"done"})
+def _line(row: Row, columns: Sequence[Column], name: str, best: set[str]) -> Line:
+    others = sorted(set(row.states) - {"done"})
     return Line(
         id=name,
-        name=plain(row["strategy"]),
-        whole=row["done"] == row["cells"],
-        states=[State(name, f"{row['states'][name]} {name}") for name in others],
-        on_front=row["strategy"] in best,
-        cells=[_cell(dict(row), column) for column in columns],
+        name=plain(row.strategy),
+        whole=row.done == row.cells,
+        states=[State(name, f"{row.states[name]} {name}") for name in others],
+        on_front=row.strategy in best,
+        cells=[_cell(row, column) for column in columns],
     )
 
 
-def _cell(row: dict[str, Any], column: Column) -> Cell:
+def _cell(row: Row, column: Column) -> Cell:
     value, text = column.value(row), column.show(row)
     kind = {RANK: "rank", STRATEGY: "name"}.get(column.heading, column.align)
     if text == NOT_MEASURED and kind != "name":
