@@ -12,6 +12,7 @@ from harness import __version__
 from harness.cli.data_commands import data
 from harness.cli.options import (
     EXISTING,
+    ExecutorName,
     leaderboard_option,
     plugins_option,
     runs_option,
@@ -74,7 +75,7 @@ for command in (data, diff, report):
 )
 @click.option(
     "--executor",
-    type=click.Choice(["local", "slurm"]),
+    type=ExecutorName(),
     default="local",
     show_default=True,
     help="This machine, or jobs of a SLURM cluster.",
@@ -118,7 +119,7 @@ def run(
     0 all cells are done, 1 some failed, 2 a mistake in the suite, 75 stopped.
     """
     from harness.cli.run import RunOptions, run_suite
-    from harness.execution.preflight import check_choice
+    from harness.execution.executors import check_choices
     from harness.suite.resolve import read_suite
 
     if workers != "auto" and not (workers.isdigit() and int(workers) > 0):
@@ -131,7 +132,7 @@ def run(
             "--per-device and --workers both say how many cells run at a time; "
             "give one of them"
         )
-    check_choice(count, **options)
+    check_choices(options["executor"], {"workers": count, **options})
     chosen = RunOptions(workers=count, **options)
     return run_suite(*read_suite(suite, plugins), chosen, pool)
 

@@ -29,3 +29,27 @@ leaderboard_option = click.option(
     show_default=True,
     help="Folder that the leaderboard is written to.",
 )
+
+
+class ExecutorName(click.ParamType[str]):
+    """Who runs cells; which names there are is looked up when they are needed."""
+
+    name = "executor"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """The names, as a choice."""
+        from harness.execution.executors import executor_names
+
+        return f"[{'|'.join(executor_names())}]"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        """Refuse an unknown name."""
+        from harness.errors import did_you_mean
+        from harness.execution.executors import executor_names
+
+        known = executor_names()
+        if value not in known:
+            self.fail(f"unknown {value!r}; {did_you_mean(value, known)}", param, ctx)
+        return value

@@ -12,6 +12,7 @@ import click
 
 from harness.console import coloured, quantity, table
 from harness.errors import printable
+from harness.execution.executors import executors_with_jobs
 from harness.plan.plan import Plan, PlannedCell
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 Costs = Mapping[int, "Cost"]
 """By the cell's position in the plan."""
 Jobs = Mapping[str, str]
-"""How a cell's SLURM job fares, by the cell's id."""
+"""How a cell's job fares, by the cell's id."""
 
 
 def show_plan(plan: Plan, runs: Path, *, estimate: bool, as_json: bool) -> int:
@@ -62,29 +63,12 @@ def show_plan(plan: Plan, runs: Path, *, estimate: bool, as_json: bool) -> int:
 
 
 def _jobs(plan: Plan, runs: Path) -> Jobs:
-    """Of the cells that aren't done and were submitted to a cluster."""
+    """Of the cells that aren't done and were submitted somewhere."""
     waiting = {p.cell.id for p in plan.cells if p.state != "done"}
-    if not waiting or not (runs / "slurm").is_dir():
+    if not waiting:
         return {}
-    return {i: note for i, note in _job_notes(runs).items() if i in waiting}
-
-
-def _job_notes(runs: Path) -> dict[str, str]:
-    """What is to be said of each cell's newest job, by the cell's id.
-
-    Empty where nothing was submitted. If SLURM can't be asked, a warning says so.
-    """
-    from harness.execution.slurm.commands import SlurmError
-    from harness.execution.slurm.executor import jobs_of
-    from harness.execution.slurm.text import job_note
-
-    try:
-        jobs = jobs_of(runs)
-    except SlurmError as error:
-        click.echo(f"warning: nothing is known of the jobs: {error}", err=True)
-        return {}
-    notes = {cell: job_note(status) for cell, status in jobs.status.items()}
-    return {cell: note for cell, note in notes.items() if note}
+    notes = [one.job_notes(runs) for one in executors_with_jobs(runs)]
+    return {i: note for known in notes for i, note in known.items() if i in waiting}
 
 
 def _table(plan: Plan, costs: Costs, jobs: Jobs, *, estimate: bool) -> str:

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
 from harness.catalog import Catalog
 from harness.console import news, out
 from harness.errors import ConfigError, printable
-from harness.execution.hardware import usable_cores
-from harness.execution.local import LocalExecutor
-from harness.execution.places import Request, places_for
+from harness.execution.executors import (
+    Executor,
+    RunRequest,
+    Watcher,
+    executor_class,
+)
 from harness.execution.pool import WorkerPool
 from harness.execution.preflight import check_folder, chosen
-from harness.execution.schedule import expected_seconds
-from harness.execution.watchers import LiveWatcher, PlainWatcher, RecordsBar, summary_of
+from harness.execution.watchers import LiveWatcher, PlainWatcher, summary_of
 from harness.files.atomic import read_json
 from harness.options import Execution
 from harness.plan.plan import Plan, PlannedCell, make_plan, write_manifest
@@ -29,11 +31,7 @@ from harness.suite.file import Suite
 from harness.suite.tracker_entries import trackers_of
 from harness.tracking.trackers import Trackers
 
-if TYPE_CHECKING:
-    from harness.execution.slurm.executor import SlurmExecutor
-
 DONE, FAILED, STOPPED = 0, 1, 75
-FEW_RECORDS = 300
 
 
 @dataclass(frozen=True)
@@ -53,9 +51,9 @@ class RunOptions:
     retries
         Instead of the suite's.
     executor
-        `local`, or `slurm`.
+        Who runs the cells, by name.
     profile
-        Resources of SLURM jobs: a file, or its name in the user's configuration.
+        Resources of jobs: a file, or its name in the user's configuration.
     dry_run
         Print what would be submitted, and submit nothing.
     wait
@@ -105,7 +103,7 @@ def run_suite(
     plan = make_plan(suite, catalog, options.runs)
     if plan.missing_data:
         raise ConfigError(list(plan.missing_data.values()), str(suite.path))
-    cluster = _cluster(suite, options)
+    executor = executor_class(options.executor)(_request(suite, options, pool))
     if not options.dry_run:
         check_folder(options.runs)
         check_folder(options.leaderboard)
@@ -119,8 +117,8 @@ def run_suite(
     pending = [p for p in cells if p.state != "done"]
     if not options.quiet:
         news().print(_opening(suite, cells, pending, len(plan.cells)))
-    if cluster and options.dry_run:
-        cluster.show(cells)
+    if options.dry_run:
+        executor.show(cells)
         return DONE
 
     def warn(tracker: str, problem: str) -> None:
@@ -132,48 +130,40 @@ def run_suite(
             news().print(escape(text))
 
     with Trackers(trackers, suite, cells, options.runs, warn, say) as told:
-        states = _run_missing(suite, cells, cluster, options, told, pool)
+        states = _run_missing(cells, executor, options, told)
         if states is not None:
             _report(suite, options, catalog.sources())
         told.finish()
-    return DONE if states is None else _conclude(suite, states, options)
+    return DONE if states is None else _conclude(states, executor, options)
 
 
 def _run_missing(
-    suite: Suite,
     cells: Sequence[PlannedCell],
-    cluster: SlurmExecutor | None,
+    executor: Executor,
     options: RunOptions,
     trackers: Trackers,
-    pool: WorkerPool | None,
 ) -> dict[str, State] | None:
     """The states in which the cells end, by id; None if they are not waited for."""
-    pending = [p for p in cells if p.state != "done"]
-    if not pending:
+    if all(p.state == "done" for p in cells):
         return {p.cell.id: p.state for p in cells}
-    if cluster is None:
-        return _execute(suite, cells, options, trackers, pool or WorkerPool())
-    prepare_data(pending, quiet=options.quiet)
-    submitted = cluster.submit(cells)
-    news().print(escape(str(submitted)))
-    if not options.wait:
-        return None
-    with (watcher := _watcher(len(submitted.jobs), options)):
-        return cluster.follow(cells, submitted, trackers.watching(watcher))
+
+    @contextmanager
+    def watching(count: int) -> Iterator[Watcher]:
+        with _watcher(count, options) as watcher:
+            yield trackers.watching(watcher)
+
+    return executor.run(cells, watching)
 
 
-def _conclude(suite: Suite, states: dict[str, State], options: RunOptions) -> int:
+def _conclude(states: dict[str, State], executor: Executor, options: RunOptions) -> int:
     """Sum up a run that is over; its exit code."""
     code = _exit_code(list(states.values()))
     if not options.quiet:
         news().print(summary_of(list(states.values())))
     if code == STOPPED:
         news().print("stopped; the same command goes on from here")
-        if options.executor == "slurm":
-            news().print(
-                "jobs that wait or are at work go on by themselves: `harness cancel "
-                f"{suite.name}` ends them"
-            )
+        if note := executor.after_stop():
+            news().print(note)
     return code
 
 
@@ -209,75 +199,26 @@ def _opening(
     )
 
 
-def prepare_data(pending: Sequence[PlannedCell], *, quiet: bool = False) -> None:
-    """Make the prepared file of every data set that a pending cell needs.
-
-    Raises
-    ------
-    DataError, ConfigError
-        If recordings are bad, or options don't fit the data set.
-    """
-    from harness.data.dataset import open_data
-
-    wanted = {str(p.cell.identity["dataset"]): p.cell for p in pending}
-    for cell in wanted.values():
-        data = open_data(cell.dataset, cell.options, cell.suite_folder)
-        with RecordsBar(str(cell.labels["dataset"]), quiet=quiet) as bar:
-            # Starting processes takes longer than decoding a few records.
-            few = len(data.index.records) < FEW_RECORDS
-            data.prepare(workers=1 if few else usable_cores(), progress=bar)
-
-
-def _execute(
-    suite: Suite,
-    cells: Sequence[PlannedCell],
-    options: RunOptions,
-    trackers: Trackers,
-    pool: WorkerPool,
-) -> dict[str, State]:
-    pending = [p for p in cells if p.state != "done"]
-    waiting = [p.cell for p in pending]
-    request = Request(options.workers, options.per_device, options.device)
-    places = places_for(waiting, request)
-    execution = _execution(suite, options)
-    watcher = _watcher(len(pending), options)
-    try:
-        pool.warm_up()
-        prepare_data(pending, quiet=options.quiet)
-        executor = LocalExecutor(
-            options.runs,
-            execution,
-            places,
-            trackers.watching(watcher),
-            seconds=expected_seconds(waiting, options.runs),
-            pool=pool,
-            fail_fast=options.fail_fast,
-        )
-        with watcher:
-            return executor.run(cells)
-    finally:
-        pool.close()
-
-
 def _execution(suite: Suite, options: RunOptions) -> Execution:
     if options.retries is None:
         return suite.execution
     return suite.execution.model_copy(update={"retries": options.retries})
 
 
-def _cluster(suite: Suite, options: RunOptions) -> SlurmExecutor | None:
-    """Where jobs are submitted to; None: cells run on this machine."""
-    if options.executor != "slurm":
-        return None
-    from harness.execution.slurm.executor import slurm_executor
-
-    return slurm_executor(
-        options.runs,
-        suite.name,
-        _execution(suite, options),
-        options.profile,
+def _request(suite: Suite, options: RunOptions, pool: WorkerPool | None) -> RunRequest:
+    return RunRequest(
+        runs=options.runs,
+        suite=suite.name,
+        execution=_execution(suite, options),
+        workers=options.workers,
+        per_device=options.per_device,
+        device=options.device,
+        profile=options.profile,
+        dry_run=options.dry_run,
+        wait=options.wait,
         fail_fast=options.fail_fast,
-        submits=not options.dry_run,
+        quiet=options.quiet,
+        pool=pool,
     )
 
 

@@ -6,10 +6,10 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 from harness.cell import Cell
 from harness.execution.environment import worker_environment
+from harness.execution.executors import Watcher
 from harness.execution.exit_status import crash, left, note, refused_by
 from harness.execution.failure import MOST_REQUEUES, Failure, may_retry
 from harness.execution.job import Job
@@ -30,22 +30,6 @@ MOST_UNCLAIMED = 3
 """Times that a process may say that another holds its cell while nobody does."""
 SOFT_ENDS = (STOPPED, *(-number for number in ASKING))
 """Exit codes of a worker that was asked to stop, perhaps before it could listen."""
-
-
-class Watcher(Protocol):
-    """Whoever shows people how a run goes."""
-
-    def started(self, cell: Cell) -> None:
-        """A process took the cell up."""
-
-    def progressed(self, cell: Cell, progress: str) -> None:
-        """What the cell's process is at."""
-
-    def again(self, cell: Cell, message: str) -> None:
-        """The cell's process ended, and another one will take it up."""
-
-    def ended(self, cell: Cell, state: State, message: str) -> None:
-        """The cell is done, failed, blocked, or (planned) was asked to stop."""
 
 
 @dataclass

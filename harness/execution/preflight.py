@@ -1,4 +1,4 @@
-"""What is looked at before the first cell starts: folders, executor, `--only`."""
+"""What is looked at before the first cell starts: folders, data, `--only`."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import tempfile
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
 
 from harness.errors import ConfigError
+from harness.execution.hardware import usable_cores
+from harness.execution.watchers import RecordsBar
 from harness.plan.plan import PlannedCell
 
 LEAST_FREE_BYTES = 256 * 2**20
+FEW_RECORDS = 300
 
 
 def check_folder(folder: Path) -> None:
@@ -40,43 +42,23 @@ def check_folder(folder: Path) -> None:
         )
 
 
-def check_choice(
-    workers: int | None,
-    *,
-    executor: str,
-    per_device: int | None,
-    device: str,
-    profile: str | None,
-    dry_run: bool,
-    wait: bool,
-    **_: Any,
-) -> None:
-    """Refuse options that would be ignored.
+def prepare_data(pending: Sequence[PlannedCell], *, quiet: bool = False) -> None:
+    """Make the prepared file of every data set that a pending cell needs.
 
     Raises
     ------
-    ConfigError
-        With every option that says nothing about this executor.
+    DataError, ConfigError
+        If recordings are bad, or options don't fit the data set.
     """
-    if executor == "slurm":
-        given = {
-            "--workers": workers is not None,
-            "--per-device": per_device is not None,
-            "--device": device != "auto",
-        }
-        why = "is about this machine; [execution.slurm] or --profile is about jobs"
-    else:
-        given = {
-            "--profile": profile is not None,
-            "--dry-run": dry_run,
-            "--no-wait": not wait,
-        }
-        why = "is about jobs: it needs --executor slurm"
-    problems = [f"{name} {why}" for name, is_given in given.items() if is_given]
-    if dry_run and executor != "slurm":
-        problems.append("`harness plan` shows what would run on this machine")
-    if problems:
-        raise ConfigError(problems)
+    from harness.data.dataset import open_data
+
+    wanted = {str(p.cell.identity["dataset"]): p.cell for p in pending}
+    for cell in wanted.values():
+        data = open_data(cell.dataset, cell.options, cell.suite_folder)
+        with RecordsBar(str(cell.labels["dataset"]), quiet=quiet) as bar:
+            # Starting processes takes longer than decoding a few records.
+            few = len(data.index.records) < FEW_RECORDS
+            data.prepare(workers=1 if few else usable_cores(), progress=bar)
 
 
 FAILED = "failed"

@@ -5,16 +5,20 @@ What it may say about SLURM, which a profile may say as well, is here too.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Self, TypeGuard
 
 from pydantic import (
     AfterValidator,
     Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
     StringConstraints,
     field_validator,
     model_validator,
 )
 
+from harness.options.executor_tables import brought_executors, read_table
 from harness.plugin import Parameters
 
 
@@ -56,6 +60,36 @@ class Execution(Parameters):
         '{ use = "mlflow", ... }',
     )
     slurm: Slurm | None = Field(None, description="resources of a cell's SLURM job")
+
+    _brought: dict[str, Parameters] = PrivateAttr(default_factory=dict)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _with_brought(
+        cls, values: Any, handler: ModelWrapValidatorHandler[Self]
+    ) -> Self:
+        """Take tables of other packages' executors apart, and leave the rest closed."""
+        names = values.keys() - cls.model_fields.keys() if _is_table(values) else ()
+        brought = {name for name in names if name in brought_executors()}
+        execution = handler(
+            {key: value for key, value in values.items() if key not in brought}
+            if brought
+            else values
+        )
+        for name in sorted(brought):
+            execution._brought[name] = read_table(name, values[name])
+        return execution
+
+    def table(self, executor: str) -> Parameters | None:
+        """What the suite says of an executor, by its name; None for nothing."""
+        if executor in self._brought:
+            return self._brought[executor]
+        found = getattr(self, executor, None)
+        return found if isinstance(found, Parameters) else None
+
+
+def _is_table(values: Any) -> TypeGuard[Mapping[str, Any]]:
+    return isinstance(values, Mapping)
 
 
 def _one_word(text: str) -> str:

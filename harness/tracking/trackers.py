@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from harness.cell import Cell, PluginChoice
-from harness.execution.local import Watcher
+from harness.execution.executors import Watcher
 from harness.plan.plan import PlannedCell
 from harness.results.state import State
 from harness.suite.file import Suite

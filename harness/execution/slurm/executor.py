@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
+
+import click
+from rich.markup import escape
 
 from harness.cell import Cell
+from harness.console import news
 from harness.errors import ConfigError
-from harness.execution.local import Watcher
+from harness.execution.executors import RunRequest, Watcher, Watching
+from harness.execution.preflight import prepare_data
 from harness.execution.slurm.batches import missing_cells
+from harness.execution.slurm.cancel_jobs import cancel_jobs
 from harness.execution.slurm.commands import JobStatus, SlurmError, cancel, queue
 from harness.execution.slurm.follow import Follower
 from harness.execution.slurm.held import with_held
-from harness.execution.slurm.requested import Resources, resources_of
+from harness.execution.slurm.requested import resources_of
 from harness.execution.slurm.submit import import_submitit, sole_submitter, submit
 from harness.execution.slurm.submitted import (
     CellJobs,
@@ -24,9 +31,9 @@ from harness.execution.slurm.submitted import (
     remove_over,
     with_numbers,
 )
-from harness.execution.slurm.text import shortened, show_missing
-from harness.options import Execution
+from harness.execution.slurm.text import job_note, shortened, show_missing
 from harness.plan.plan import PlannedCell
+from harness.plugin import Parameters
 from harness.results.state import State
 
 _PROGRAMS = ("sbatch", "squeue", "scancel", "srun")
@@ -69,31 +76,75 @@ class Submitted:
 
 
 class SlurmExecutor:
-    """Runs cells as SLURM jobs.
+    """Runs cells as SLURM jobs. All nodes must see the folder of results.
 
-    Parameters
-    ----------
-    runs
-        The folder of results; all nodes must see it.
-    suite
-        The suite's name, under which `cancel` finds its jobs.
-    fail_fast
-        Once a cell has failed, cancel jobs that wait.
+    With `fail_fast`, jobs that wait are cancelled once a cell has failed.
     """
 
-    def __init__(
-        self, runs: Path, suite: str, resources: Resources, *, fail_fast: bool = False
-    ) -> None:
-        self._runs = runs
-        self._suite = suite
-        self._resources = resources
-        self._fail_fast = fail_fast
+    options: ClassVar = frozenset({"profile", "dry_run", "wait"})
+    why_not: ClassVar = (
+        "is about this machine; [execution.slurm] or --profile is about jobs"
+    )
+    table: ClassVar[type[Parameters] | None] = None
+
+    def __init__(self, request: RunRequest) -> None:
+        self._request = request
+        self._runs, self._suite = request.runs, request.suite
+        self._resources = resources_of(request.execution, request.profile)
+        if not request.dry_run:
+            _check_slurm()
 
     def show(self, cells: Sequence[PlannedCell]) -> None:
         """Print what would be submitted."""
         have = jobs_of(self._runs)
         missing = missing_cells(cells, have, self._resources)
         show_missing(missing, self._suite, self._resources, have.status)
+
+    def run(
+        self, cells: Sequence[PlannedCell], watching: Watching
+    ) -> dict[str, State] | None:
+        """Submit what is missing and follow it to its end; the states in which all
+        cells end, by id, or None if they aren't waited for.
+
+        Raises
+        ------
+        SlurmError
+            If SLURM can't be asked, or refuses a job.
+        """
+        pending = [p for p in cells if p.state != "done"]
+        prepare_data(pending, quiet=self._request.quiet)
+        submitted = self.submit(cells)
+        news().print(escape(str(submitted)))
+        if not self._request.wait:
+            return None
+        with watching(len(submitted.jobs)) as watcher:
+            return self.follow(cells, submitted, watcher)
+
+    def after_stop(self) -> str:
+        """The jobs go on."""
+        return (
+            "jobs that wait or are at work go on by themselves: `harness cancel "
+            f"{self._suite}` ends them"
+        )
+
+    @classmethod
+    def job_notes(cls, runs: Path) -> Mapping[str, str]:
+        """What is to be said of each cell's newest job, by the cell's id.
+
+        Empty where nothing was submitted. If SLURM can't be asked, a warning says so.
+        """
+        try:
+            jobs = jobs_of(runs)
+        except SlurmError as error:
+            click.echo(f"warning: nothing is known of the jobs: {error}", err=True)
+            return {}
+        notes = {cell: job_note(status) for cell, status in jobs.status.items()}
+        return {cell: note for cell, note in notes.items() if note}
+
+    @classmethod
+    def cancel(cls, suite: str, runs: Path) -> bool:
+        """Cancel the jobs that were submitted for a suite, and say which."""
+        return cancel_jobs(suite, runs)
 
     def submit(self, cells: Sequence[PlannedCell]) -> Submitted:
         """Submit the cells that are neither done nor have a job.
@@ -136,48 +187,28 @@ class SlurmExecutor:
             p.cell.id: "done" if p.state == "done" else "planned" for p in cells
         }
         jobs = [job for job in submitted.jobs.values() if job]
-        watched = _FailFast(watcher, jobs) if self._fail_fast else watcher
+        watched = _FailFast(watcher, jobs) if self._request.fail_fast else watcher
         followed = [p.cell for p in cells if p.cell.id in submitted.jobs]
         Follower(self._runs, submitted.jobs, states, watched).follow(followed)
         return states
 
 
-def slurm_executor(
-    runs: Path,
-    suite: str,
-    execution: Execution,
-    profile: str | None,
-    *,
-    fail_fast: bool,
-    submits: bool,
-) -> SlurmExecutor:
-    """The executor of a suite's cells.
-
-    Parameters
-    ----------
-    suite
-        Its name.
-    profile
-        A file, or the name of one, that goes before what the suite says.
-    submits
-        Whether anything shall be submitted, so that SLURM must be there.
+def _check_slurm() -> None:
+    """Find out whether jobs can be submitted.
 
     Raises
     ------
     ConfigError
-        If the profile is wrong, or SLURM or submitit isn't there.
+        If SLURM or submitit isn't there.
     """
-    resources = resources_of(execution, profile)
-    if submits:
-        import_submitit()
-        missing = [name for name in _PROGRAMS if shutil.which(name) is None]
-        if missing:
-            raise ConfigError(
-                f"{' and '.join(missing)} can't be found: start it on a machine from "
-                "which jobs can be submitted",
-                "--executor slurm",
-            )
-    return SlurmExecutor(runs, suite, resources, fail_fast=fail_fast)
+    import_submitit()
+    missing = [name for name in _PROGRAMS if shutil.which(name) is None]
+    if missing:
+        raise ConfigError(
+            f"{' and '.join(missing)} can't be found: start it on a machine from "
+            "which jobs can be submitted",
+            "--executor slurm",
+        )
 
 
 class _FailFast:

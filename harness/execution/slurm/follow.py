@@ -8,8 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from harness.cell import Cell
+from harness.execution.executors import Watcher
 from harness.execution.failure import Failure, Kind, write_failure
-from harness.execution.local import Watcher
 from harness.execution.slurm.cell_job import SHARED_FOLDER_SECONDS
 from harness.execution.slurm.commands import GONE, JobStatus, SlurmError, queue
 from harness.execution.stop_signals import Asked, counted_signals
